@@ -1,0 +1,1 @@
+"""What was, or would be, used?"""

@@ -1,0 +1,1 @@
+"""What does a unit cost, and how many units is this text?"""
