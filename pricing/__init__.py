@@ -1,1 +1,49 @@
-"""What does a unit cost, and how many units is this text?"""
+"""What does a unit cost, and how many units is this text?
+
+`pricing` holds the rate cards (dated prices of every meter of every variant at every seller), the
+estimator that prices one call from its raw usage object, and the token counter. It imports
+nothing else of this project. Everything public is named here and imported when first used:
+
+>>> from pricing import price_call
+>>> price_call("openai", "gpt-5.2", {"input_tokens": 1_000_000, "output_tokens": 0}).cost_usd
+Decimal('1.750000000000')
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pricing.catalogue import Catalogue, build_catalogue, default_catalogue
+    from pricing.estimator import PricedCall, price_call
+    from pricing.usage import UsageError, read_usage
+
+_HOME = {
+    "Catalogue": "pricing.catalogue",
+    "build_catalogue": "pricing.catalogue",
+    "default_catalogue": "pricing.catalogue",
+    "PricedCall": "pricing.estimator",
+    "price_call": "pricing.estimator",
+    "UsageError": "pricing.usage",
+    "read_usage": "pricing.usage",
+    "RequestTokens": "pricing.counting",
+    "count_request": "pricing.counting",
+}
+
+__all__ = [
+    "Catalogue",
+    "PricedCall",
+    "UsageError",
+    "build_catalogue",
+    "default_catalogue",
+    "price_call",
+    "read_usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: `tokenbooks --help` pays for none."""
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'pricing' has no attribute {name!r}")

@@ -22,8 +22,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
 
 from pricing.meters import METERS
 
@@ -170,12 +171,12 @@ def compile_card(rates: Sequence[Rate], standard: Sequence[Rate] = ()) -> list[R
     sizes = sorted({n for r in own + base for n in (r.min_input, r.max_input)} | {0, NO_LIMIT})
     windows = _windows(own + base)
     vectors: list[RateVector] = []
-    for start, end in zip(times, times[1:], strict=False):
+    for start, end in pairwise(times):
         live = [r for r in own if r.valid_from <= start < r.valid_to]
         if not live:
             continue
         live_base = [r for r in base if r.valid_from <= start < r.valid_to]
-        for low, high in zip(sizes, sizes[1:], strict=False):
+        for low, high in pairwise(sizes):
             for weekdays, minute_from, minute_to in windows:
                 cell = (low, weekdays, minute_from)
                 prices = _resolve(_chosen(live, cell), _chosen(live_base, cell))
@@ -197,18 +198,15 @@ def _windows(rates: Iterable[Rate]) -> list[tuple[int, int, int]]:
     for day in range(7):
         key = tuple(bool(mask >> day & 1) for mask in sorted(masks))
         groups[key] = groups.get(key, 0) | 1 << day
-    return [
-        (mask, start, end)
-        for mask in groups.values()
-        for start, end in zip(minutes, minutes[1:], strict=False)
-    ]
+    return [(mask, start, end) for mask in groups.values() for start, end in pairwise(minutes)]
 
 
 def _chosen(rates: Sequence[Rate], cell: tuple[int, int, int]) -> dict[str, Rate]:
     """For each meter the rate that decides in a cell.
 
-    The one with the narrower window wins over the all-week price, then the narrower prompt-size
-    condition, then the later start, then the later record: a correction beats what it corrects.
+    A negotiated price wins over a list price, then the narrower window over the all-week price,
+    then the narrower prompt-size condition, then the later start, then the later record: a
+    correction beats what it corrects.
     """
     low, weekdays, minute = cell
     best: dict[str, Rate] = {}
@@ -223,8 +221,9 @@ def _chosen(rates: Sequence[Rate], cell: tuple[int, int, int]) -> dict[str, Rate
     return best
 
 
-def _rank(rate: Rate) -> tuple[bool, int, datetime, datetime]:
+def _rank(rate: Rate) -> tuple[bool, bool, int, datetime, datetime]:
     return (
+        rate.negotiated,
         rate.windowed,
         rate.min_input - min(rate.max_input, NO_LIMIT),
         rate.valid_from,
@@ -331,8 +330,6 @@ def close_open_ends(rates: Iterable[Rate]) -> list[Rate]:
 
     Keeps one claim one row: the row says until when it held, and two rows never overlap.
     """
-    from dataclasses import replace
-
     groups: dict[tuple[object, ...], list[Rate]] = {}
     for r in rates:
         key = (
@@ -353,6 +350,3 @@ def close_open_ends(rates: Iterable[Rate]) -> list[Rate]:
                 rate = replace(rate, valid_to=following.valid_from, rate_id="")  # noqa: PLW2901
             out.append(rate)
     return out
-
-
-HOUR = timedelta(hours=1)
