@@ -1,0 +1,304 @@
+"""Opening log files: compression, encoding, and what kind of file it is, by content.
+
+A file is looked at once (`look`) and then read by the reader that recognised it. Lines come with
+their numbers, because every error names one.
+
+>>> import tempfile, pathlib
+>>> path = pathlib.Path(tempfile.mkdtemp()) / "x.jsonl"
+>>> _ = path.write_text('{"a": 1}\\n{"a": 2}\\n{"a"')
+>>> source = look(path)
+>>> source.kind, [document for _, document in source.documents()]
+('jsonl', [{'a': 1}, {'a': 2}, BadLine(reason='cut off: the line is incomplete JSON', raw='{"a"')])
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+Kind = Literal["json", "jsonl", "sse", "csv", "parquet", "binary", "empty"]
+
+HEAD_BYTES = 256 * 1024
+MAX_LINE = 64 * 1024 * 1024
+MAX_DOCUMENT = 512 * 1024 * 1024
+RAW_SHOWN = 200
+_SAMPLE = 40
+
+
+class UnreadableFile(Exception):
+    """A file cannot be read at all: the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line that is not what the file's format needs it to be."""
+
+    reason: str
+    raw: str
+
+
+@dataclass(slots=True)
+class Source:
+    """A file that has been looked at: where it is, what kind of content it has, how to read it."""
+
+    path: Path
+    kind: Kind
+    compression: str
+    head: bytes
+    sample: list[Any] = field(default_factory=list)
+    modified: float = 0.0
+    size: int = 0
+    data: bytes | None = None
+
+    def open(self) -> BinaryIO:
+        """The uncompressed bytes, as a stream. The caller closes it."""
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        return _open(self.path, self.compression)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the uncompressed content: the same log, packed otherwise, is the same log."""
+        digest = hashlib.sha256()
+        with self.open() as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def text(self) -> str:
+        """The whole content as text. Raises `UnreadableFile` when it is not UTF-8 or too large."""
+        with self.open() as stream:
+            data = stream.read(MAX_DOCUMENT + 1)
+        if len(data) > MAX_DOCUMENT:
+            raise UnreadableFile(f"{self.path}: one JSON document of over 512 MiB; split it")
+        text, error = decode(data)
+        if error:
+            raise UnreadableFile(f"{self.path}: {error}")
+        return text
+
+    def lines(self) -> Iterator[tuple[int, str | BadLine]]:
+        """Numbered lines as text; a line that is not UTF-8 comes as a `BadLine`."""
+        encoding = utf16(self.head)
+        with self.open() as stream:
+            if encoding:
+                reader = io.TextIOWrapper(cast(Any, stream), encoding, errors="replace")
+                for number, line in enumerate(reader, 1):
+                    yield number, line.rstrip("\r\n")
+                return
+            number = 0
+            while raw := stream.readline(MAX_LINE + 1):
+                number += 1
+                if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
+                    while raw and not raw.endswith(b"\n"):
+                        raw = stream.readline(MAX_LINE)
+                    yield number, BadLine("the line is longer than 64 MiB", "")
+                    continue
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                try:
+                    yield number, raw.rstrip(b"\r\n").decode("utf-8")
+                except UnicodeDecodeError as error:
+                    yield (
+                        number,
+                        BadLine(
+                            f"not UTF-8 (byte {error.start + 1} of the line)",
+                            raw[:RAW_SHOWN].decode("utf-8", "replace"),
+                        ),
+                    )
+
+    def documents(self) -> Iterator[tuple[int, Any | BadLine]]:
+        """JSON documents with the line each begins on: lines of JSON, one document, or an array
+        of documents (each element comes alone)."""
+        if self.kind == "jsonl":
+            for number, line in self.lines():
+                if isinstance(line, BadLine):
+                    yield number, line
+                elif line.strip():
+                    yield number, parse(line)
+            return
+        document = parse(self.text())
+        if isinstance(document, list):
+            for element in document:
+                yield 1, element
+        else:
+            yield 1, document
+
+    def events(self) -> Iterator[tuple[int, str, Any | BadLine]]:
+        """Server-sent events: line, event name ("" when unnamed), parsed data."""
+        name, data, start = "", [], 0
+        for number, line in self.lines():
+            if isinstance(line, BadLine):
+                yield number, name, line
+            elif line.startswith("event:"):
+                name = line[6:].strip()
+            elif line.startswith("data:"):
+                start = start or number
+                data.append(line[5:].strip())
+            elif not line and data:
+                yield from self._event(start, name, data)
+                name, data, start = "", [], 0
+        if data:
+            yield from self._event(start, name, data)
+
+    def _event(self, line: int, name: str, data: list[str]) -> Iterator[tuple[int, str, Any]]:
+        text = "\n".join(data)
+        if text != "[DONE]":
+            yield line, name, parse(text)
+
+
+def parse(text: str) -> Any | BadLine:
+    """Parse one JSON document; a failure is a `BadLine` that says what kind of failure."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(text.rstrip()) or "Unterminated" in error.msg
+        reason = (
+            "cut off: the line is incomplete JSON" if cut else f"not JSON: {error.msg} "
+            f"at column {error.colno}"
+        )  # fmt: skip
+        return BadLine(reason, text[:RAW_SHOWN])
+    except RecursionError:
+        return BadLine("JSON nested too deeply", text[:RAW_SHOWN])
+    except ValueError as error:
+        return BadLine(f"not usable JSON: {error}", text[:RAW_SHOWN])
+
+
+def utf16(head: bytes) -> str:
+    """The UTF-16 codec a byte order mark announces, or ""."""
+    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Decode UTF-8 (or UTF-16 with a mark); the second value is the error in words, or ""."""
+    codec = utf16(data) or "utf-8-sig"
+    try:
+        return data.decode(codec), ""
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return "", (
+            f"line {line}: not {codec.removesuffix('-sig').upper()} (byte {error.start}); "
+            "save the file as UTF-8 and import it again"
+        )
+
+
+def look(path: Path) -> Source:
+    """Look at a file: unpack its head, tell its kind, and parse the first documents.
+
+    Raises `UnreadableFile` when it cannot be opened or unpacked.
+    """
+    try:
+        stat = path.stat()
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+        compression = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}.get(magic[:2], "")
+        with _open(path, compression) as stream:
+            head = stream.read(HEAD_BYTES)
+    except PermissionError as error:
+        raise UnreadableFile(f"{path}: no permission to read it") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise UnreadableFile(f"{path}: cannot be read: {error}") from error
+    return _classify(
+        Source(path, "empty", compression, head, modified=stat.st_mtime, size=stat.st_size)
+    )
+
+
+def look_at_bytes(data: bytes, name: str = "-") -> Source:
+    """As `look`, for content that is not in a file (standard input, a request body)."""
+    import time
+
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    source = Source(
+        Path(name), "empty", "", data[:HEAD_BYTES], modified=time.time(), size=len(data), data=data
+    )
+    return _classify(source)
+
+
+def _open(path: Path, compression: str) -> BinaryIO:
+    if compression == "gzip":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if compression == "zstd":
+        return cast(BinaryIO, _zstd(path))
+    return path.open("rb")
+
+
+def _zstd(path: Path) -> io.BufferedIOBase:
+    """A zstd stream through pyarrow, which Streamlit brings: no package more."""
+    import pyarrow as pa
+
+    stream = pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
+    return io.BufferedReader(cast(Any, stream))
+
+
+def _classify(source: Source) -> Source:
+    """Set kind and sample from the head."""
+    head = source.head
+    if not head.strip():
+        source.kind = "empty"
+    elif head[:4] == b"PAR1":
+        source.kind = "parquet"
+    else:
+        codec = utf16(head)
+        text = head.decode(codec or "utf-8", "replace").lstrip("\ufeff")
+        stripped = text.lstrip()
+        if "\x00" in text[:2048] or text[:2048].count("\ufffd") > 100:
+            source.kind = "binary"
+        elif stripped[:1] in "{[":
+            source.kind = _json_kind(source, stripped)
+        elif stripped.startswith(("event:", "data:", ":")) and "data:" in stripped:
+            source.kind = "sse"
+            source.sample = _events(source)
+        elif _comma(text):
+            source.kind = "csv"
+        else:
+            source.kind = "binary" if not text[:200].isprintable() and "\n" not in text else "csv"
+    return source
+
+
+def _json_kind(source: Source, text: str) -> Kind:
+    """One document or lines of them: lines when the first line parses alone and more follow."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    whole = len(source.head) < HEAD_BYTES
+    first = parse(lines[0])
+    if not isinstance(first, BadLine) and (len(lines) > 1 or not text.startswith("[")):
+        complete = lines if whole else lines[:-1] or lines
+        source.sample = [d for d in map(parse, complete[:_SAMPLE]) if not isinstance(d, BadLine)]
+        if len(lines) > 1 or isinstance(first, dict):
+            return "jsonl"
+    if isinstance(first, BadLine) and len(lines) > 1 and not text.startswith("["):
+        # A broken first line of a log still leaves a log; a pretty-printed document does not.
+        later = [d for d in map(parse, lines[1 : _SAMPLE + 1]) if isinstance(d, dict)]
+        if later and lines[0].rstrip()[-1:] not in "{[,":
+            source.sample = later
+            return "jsonl"
+    try:
+        document = parse(source.text())
+    except UnreadableFile:
+        return "binary"
+    if isinstance(document, list):
+        source.sample = document[:_SAMPLE]
+    elif not isinstance(document, BadLine):
+        source.sample = [document]
+    return "json"
+
+
+def _events(source: Source) -> list[Any]:
+    found: list[Any] = []
+    for _, _, data in source.events():
+        if not isinstance(data, BadLine):
+            found.append(data)
+        if len(found) >= _SAMPLE:
+            break
+    return found
+
+
+def _comma(text: str) -> bool:
+    first = text.split("\n", 1)[0]
+    return any(first.count(mark) >= 1 for mark in ",;\t")

@@ -1,0 +1,271 @@
+"""Logs of provider bodies, however they are wrapped: one reader for every API's plain bodies.
+
+Recognised wrappings, alone or in lines of JSON: the body itself; a request beside its response
+(`{"request": …, "response": …}`, the response with or without `status_code`, `headers`, `body`);
+`{"url": …, "body": …}`; OpenAI and Anthropic batch lines; a saved stream of server-sent events.
+The wrapping becomes an `Envelope`; the API's own module reads the body. A file may mix APIs.
+
+    {"timestamp": "2026-03-01T12:00:00Z", "team": "search",
+     "request": {"model": "gpt-5.2", "service_tier": "flex"},
+     "response": {"id": "chatcmpl-…", "object": "chat.completion", "usage": {…}}}
+
+is one Chat Completions record of team `search` at that time, on the tier the response says was
+served, else the one the request asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ingest.files import BadLine, Source
+from ingest.readers import body_modules
+from ingest.readers.base import BodyReader, Envelope, ReadContext, Result, reject
+from ingest.record import Reject, UsageRecord, instant, short_text
+
+
+def body_readers() -> tuple[BodyReader, ...]:
+    """APIs in the order they are asked: the most distinctive body first."""
+    return tuple(module.BODY for module in body_modules())
+
+
+_TIME_KEYS = (
+    "timestamp", "time", "ts", "occurred_at", "created_at", "date", "startedDateTime", "start_time",
+    "startTime", "processed_time",
+)  # fmt: skip
+_DURATION_KEYS = ("latency_ms", "duration_ms", "response_time_ms")
+_DIMENSION_KEYS = (
+    "team", "project", "feature", "customer", "environment", "env", "user", "api_key_id", "app",
+)  # fmt: skip
+_SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
+
+
+class Bodies:
+    """Reader of plain provider bodies in any wrapping."""
+
+    name = "bodies"
+    title = "Provider response bodies, request/response pairs, batch output, streams"
+    recognised_by = "an API's own keys in the body, wrapped or not"
+
+    def identify(self, source: Source) -> float:
+        """Sure when most sampled documents hold a body some API reader knows."""
+        if source.kind == "sse":
+            return 0.9 if _stream_reader(source.sample) is not None else 0.0
+        if source.kind not in ("json", "jsonl"):
+            return 0.0
+        known = sum(1 for d in source.sample if _known(d))
+        return 0.85 * known / len(source.sample) if source.sample else 0.0
+
+    def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
+        """Unwrap each document and let its API's reader read it."""
+        if source.kind == "sse":
+            yield from _read_stream(source, context)
+            return
+        for line, document in source.documents():
+            if isinstance(document, BadLine):
+                yield reject(document, line)
+            elif not isinstance(document, Mapping):
+                yield Reject("not a JSON object", line)
+            else:
+                yield from read_document(document, line, context)
+
+
+def read_document(document: Mapping[str, Any], line: int, context: ReadContext) -> Iterator[Result]:
+    """The records of one wrapped or plain body."""
+    envelope, body = unwrap(document, line)
+    if body is None:
+        yield Reject(_why_no_body(document, envelope), line)
+        return
+    reader = body_reader(body, envelope)
+    if reader is None:
+        keys = ", ".join(sorted(map(str, body))[:8])
+        yield Reject(f"no usage that any known API would write (keys: {keys})", line)
+        return
+    yield from reader.records(body, envelope, context)
+
+
+def body_reader(body: Mapping[str, Any], envelope: Envelope) -> BodyReader | None:
+    """The API reader whose body this is."""
+    return next((r for r in body_readers() if r.matches(body, envelope)), None)
+
+
+def _known(document: Any) -> bool:
+    if not isinstance(document, Mapping):
+        return False
+    envelope, body = unwrap(document, 0)
+    return (body is None and bool(envelope.key)) or (
+        body is not None and body_reader(body, envelope) is not None
+    )
+
+
+def _why_no_body(document: Mapping[str, Any], envelope: Envelope) -> str:
+    if envelope.flags:
+        return envelope.flags[0]
+    keys = ", ".join(sorted(map(str, document))[:8]) or "none"
+    return f"no response body in the document (keys: {keys})"
+
+
+def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Mapping[str, Any] | None]:
+    """Separate a body from what surrounds it. The body is None when the call failed or was
+    canceled before there was one; `envelope.flags` then says so."""
+    envelope = Envelope(line)
+    _surroundings(document, envelope)
+    if "custom_id" in document or ("key" in document and "response" in document):
+        return _batch_line(document, envelope)
+    request = document.get("request")
+    if isinstance(request, Mapping):
+        envelope.url = str(request.get("url") or envelope.url)
+        inner = request.get("body", request.get("json"))
+        envelope.request = inner if isinstance(inner, Mapping) else request
+    for name in ("response", "body", "response_body", "raw_response", "completion", "result"):
+        inner = document.get(name)
+        if isinstance(inner, Mapping) and not _is_api_field(document, name):
+            return _response(inner, envelope)
+    return envelope, document
+
+
+def _is_api_field(document: Mapping[str, Any], name: str) -> bool:
+    """A body's own field of that name is no wrapping: the body has usage beside it."""
+    return "usage" in document and "usage" not in document.get(name, {})
+
+
+def _response(
+    inner: Mapping[str, Any], envelope: Envelope
+) -> tuple[Envelope, Mapping[str, Any] | None]:
+    status = inner.get("status_code", inner.get("status"))
+    if isinstance(status, int) and not isinstance(status, bool):
+        envelope.status = status
+    headers = inner.get("headers")
+    if isinstance(headers, Mapping):
+        _headers(headers, envelope)
+    for name in ("body", "json", "data"):
+        body = inner.get(name)
+        if isinstance(body, Mapping) and ("status_code" in inner or "usage" not in inner):
+            return envelope, body
+    if isinstance(inner.get("request_id"), str) and "status_code" in inner:
+        envelope.request_id = inner["request_id"]
+    return envelope, inner
+
+
+def _batch_line(
+    document: Mapping[str, Any], envelope: Envelope
+) -> tuple[Envelope, Mapping[str, Any] | None]:
+    """One line of a batch output: nothing in the body says "batch", so the wrapping must."""
+    envelope.tier = "batch"
+    custom = short_text(document.get("custom_id", document.get("key")))
+    if custom:
+        envelope.tags.setdefault("custom_id", custom)
+    line_id = short_text(document.get("id"))
+    if line_id:
+        envelope.key = f"openai:{line_id}"
+    if isinstance(document.get("request"), Mapping):
+        envelope.request = document["request"]
+    outcome = document.get("result")
+    if isinstance(outcome, Mapping) and "type" in outcome:  # Anthropic
+        message = outcome.get("message")
+        if isinstance(message, Mapping):
+            return envelope, message
+        return _no_call(envelope, custom, str(outcome.get("type")))
+    response = document.get("response")
+    if isinstance(response, Mapping):
+        body = response.get("body", response)
+        status = response.get("status_code")
+        envelope.status = status if isinstance(status, int) else None
+        if isinstance(body, Mapping) and ("usage" in body or "usageMetadata" in body):
+            return envelope, body
+        return _no_call(envelope, custom, f"HTTP status {status}" if status else "no usage")
+    error = document.get("error") or document.get("status")
+    what = error.get("code") or error.get("message") if isinstance(error, Mapping) else error
+    return _no_call(envelope, custom, str(what or "no response"))
+
+
+def _no_call(envelope: Envelope, custom: str | None, what: str) -> tuple[Envelope, None]:
+    envelope.flags.append(f"batch request {custom or '?'} made no billed call: {what}")
+    return envelope, None
+
+
+def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
+    """Time, address, latency, session and tags that a log writes beside a body."""
+    body_like = "usage" in document or "usageMetadata" in document
+    if not body_like:
+        for name in _TIME_KEYS:
+            envelope.time = envelope.time or instant(document.get(name))
+        for name in ("metadata", "tags", "labels"):
+            value = document.get(name)
+            if isinstance(value, Mapping):
+                envelope.tags.update(value)
+    for name in _DIMENSION_KEYS:
+        value = document.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            envelope.tags[name] = value
+    for name in _SESSION_KEYS:
+        envelope.session = envelope.session or short_text(document.get(name))
+    for name in _DURATION_KEYS:
+        value = document.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+            envelope.latency_ms = int(value)
+    url = document.get("url")
+    if isinstance(url, str):
+        envelope.url = url
+    headers = document.get("response_headers")
+    if isinstance(headers, Mapping):
+        _headers(headers, envelope)
+    for name in ("provider", "vendor"):
+        value = document.get(name)
+        if isinstance(value, str) and not body_like:
+            envelope.provider = value.lower()
+    seller = document.get("seller")
+    if isinstance(seller, str):
+        envelope.seller = seller.lower()
+
+
+def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
+    """The two response headers that matter; every other one is left unread."""
+    low = {str(k).lower(): v for k, v in headers.items()}
+    date = low.get("date")
+    if isinstance(date, str) and envelope.time is None:
+        try:
+            envelope.time = instant(parsedate_to_datetime(date))
+        except (TypeError, ValueError):
+            envelope.time = instant(date)
+    for name in ("request-id", "x-request-id", "x-amzn-requestid"):
+        value = low.get(name)
+        if isinstance(value, str) and envelope.request_id is None:
+            envelope.request_id = value
+
+
+# --- saved streams ------------------------------------------------------------------------------
+
+
+def _stream_reader(sample: list[Any]) -> Any:
+    for module in body_modules():
+        if hasattr(module, "STREAM") and any(
+            isinstance(d, Mapping) and module.STREAM.matches(d) for d in sample
+        ):
+            return module.STREAM
+    return None
+
+
+def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
+    """A saved stream: its API's assembler makes bodies of events, the body reader the records."""
+    stream = _stream_reader(source.sample)
+    events: list[tuple[int, Mapping[str, Any]]] = []
+    for line, _, data in source.events():
+        if isinstance(data, BadLine):
+            yield reject(data, line)
+        elif isinstance(data, Mapping):
+            events.append((line, data))
+    for line, body, flags in stream.assemble(events):
+        envelope = Envelope(line, flags=flags)
+        reader = body_reader(body, envelope)
+        if reader is None:
+            yield Reject("a stream event that no known API would write", line)
+            continue
+        for record in reader.records(body, envelope, context):
+            if isinstance(record, UsageRecord) and flags:
+                record.finality = "partial"
+            yield record
+
+
+READER = Bodies()

@@ -1,0 +1,111 @@
+"""Google Gemini `generateContent`: bodies and streams, AI Studio and Vertex.
+
+Fields read: `responseId`, `modelVersion`, `createTime` (Vertex only), `usageMetadata`.
+Arithmetic: `promptTokenCount` includes cached tokens; `thoughtsTokenCount` is billed as output
+beside `candidatesTokenCount`; `toolUsePromptTokenCount` is billed as input beside the prompt; the
+total has all four. The modality lists split audio, image and video from text. In a stream every
+chunk's usage is cumulative: the last one that has counts wins.
+
+    {"responseId": "r1", "modelVersion": "gemini-2.5-flash",
+     "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20,
+                       "thoughtsTokenCount": 30, "totalTokenCount": 150}}
+
+is 100 input, 20 output and 30 reasoning tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.readers.base import (
+    Envelope,
+    ReadContext,
+    Result,
+    empty_reading,
+    make_records,
+    reject,
+)
+from ingest.readers.hosts import model_in
+from ingest.record import call_key, instant, short_text
+from pricing.usage import UsageError, read_usage
+
+_USAGE = ("usageMetadata", "usage_metadata")
+
+
+def _usage(body: Mapping[str, Any]) -> Any:
+    return next((body[name] for name in _USAGE if body.get(name) is not None), None)
+
+
+class GeminiBody:
+    """Bodies of `generateContent`."""
+
+    name = "gemini"
+    order = 30
+
+    def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
+        """By its usage object, or by candidates with a model version."""
+        return isinstance(_usage(body), Mapping) or (
+            "candidates" in body and ("modelVersion" in body or "model_version" in body)
+        )
+
+    def records(
+        self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext
+    ) -> Iterator[Result]:
+        """One record. The key is the response id, which all chunks of a stream share."""
+        usage = _usage(body)
+        try:
+            reading = (
+                read_usage(usage, "google")
+                if isinstance(usage, Mapping)
+                else empty_reading("gemini", "the response states no usage")
+            )
+        except UsageError as error:
+            yield reject(error, envelope.line, usage)
+            return
+        response_id = short_text(body.get("responseId", body.get("response_id")))
+        model = body.get("modelVersion", body.get("model_version"))
+        if response_id:
+            envelope.key = call_key("google", response_id)
+        yield from make_records(
+            reading,
+            envelope,
+            context,
+            source_format=self.name if envelope.tier != "batch" else "gemini-batch",
+            provider="google",
+            model=model if isinstance(model, str) else model_in(envelope.url),
+            response_id=None,
+            time=instant(body.get("createTime", body.get("create_time"))),
+            tier="batch" if envelope.tier == "batch" else reading.tier,
+            final=any(v is not None for v in reading.counts.values()),
+            content=None if response_id else [model, usage, str(envelope.time)],
+        )
+
+
+class GeminiStream:
+    """Chunks of `streamGenerateContent`."""
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Chunks are bodies."""
+        return "candidates" in event or isinstance(_usage(event), Mapping)
+
+    def assemble(
+        self, events: list[tuple[int, Mapping[str, Any]]]
+    ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
+        """One body a response id, with the last usage that counts tokens."""
+        bodies: dict[str, tuple[int, dict[str, Any]]] = {}
+        for line, event in events:
+            key = str(event.get("responseId", event.get("response_id", "")))
+            _, body = bodies.setdefault(key, (line, {**event, "candidates": []}))
+            for name in ("modelVersion", "createTime"):
+                if event.get(name):
+                    body[name] = event[name]
+            usage = _usage(event)
+            if isinstance(usage, Mapping) and any("oken" in k for k in usage):
+                body["usageMetadata"] = usage
+        for line, body in bodies.values():
+            yield line, body, [] if _usage(body) else ["the stream ended without usage"]
+
+
+BODY = GeminiBody()
+STREAM = GeminiStream()

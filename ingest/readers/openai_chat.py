@@ -1,0 +1,159 @@
+"""OpenAI Chat Completions, and every server that copies it.
+
+Fields read: `id`, `created`, `model`, `service_tier` (the tier served), `usage`. Arithmetic:
+`prompt_tokens` includes cached, cache-write, audio and image tokens; `completion_tokens` includes
+reasoning, audio and rejected predictions; `total_tokens` is their sum. Embeddings have neither id
+nor time. A stream has usage only where the caller asked for it (`include_usage`): then in the
+last chunk, and nowhere else.
+
+    {"id": "chatcmpl-1…", "object": "chat.completion", "created": 1767225600, "model": "gpt-5.2",
+     "usage": {"prompt_tokens": 1000, "completion_tokens": 50, "total_tokens": 1050,
+               "prompt_tokens_details": {"cached_tokens": 800}}}
+
+is 200 uncached, 800 cached and 50 output tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.readers.base import (
+    Envelope,
+    ReadContext,
+    Result,
+    empty_reading,
+    make_records,
+    reject,
+)
+from ingest.readers.hosts import model_in, provider_of, region_of
+from ingest.record import instant
+from pricing.usage import UsageError, read_usage
+
+_OBJECTS = ("chat.completion", "chat.completion.chunk", "text_completion")
+
+
+class ChatBody:
+    """Bodies of Chat Completions, legacy completions and embeddings."""
+
+    name = "openai-chat"
+    order = 90
+
+    def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
+        """By `object`, or by a usage object with prompt tokens."""
+        if body.get("object") in _OBJECTS:
+            return True
+        usage = body.get("usage")
+        return isinstance(usage, Mapping) and (
+            "prompt_tokens" in usage or "billed_units" in usage or "completion_tokens" in usage
+        )
+
+    def records(
+        self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext
+    ) -> Iterator[Result]:
+        """One record; a body without usage is kept, uncounted and so unpriced."""
+        usage = body.get("usage")
+        provider = vendor(body, envelope)
+        try:
+            reading = (
+                read_usage(usage, provider)
+                if isinstance(usage, Mapping)
+                else empty_reading("openai-chat", "the response states no usage")
+            )
+        except UsageError as error:
+            yield reject(error, envelope.line, usage)
+            return
+        reading.region = reading.region or region_of(envelope.url)
+        served = body.get("service_tier")
+        model = body.get("model")
+        response_id = body.get("id")
+        yield from make_records(
+            reading,
+            envelope,
+            context,
+            source_format=f"{self.name}" if envelope.tier != "batch" else "openai-batch",
+            provider=provider,
+            model=model if isinstance(model, str) else model_in(envelope.url),
+            response_id=response_id if isinstance(response_id, str) and response_id else None,
+            time=instant(body.get("created")),
+            # A batch's body says `default`; the wrapping knows better.
+            tier="batch"
+            if envelope.tier == "batch"
+            else served
+            if isinstance(served, str)
+            else None,
+            final=isinstance(usage, Mapping),
+            content=None if response_id else [body.get("model"), usage, str(envelope.time)],
+        )
+
+
+def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
+    """Who answered: the log's word, the address, then marks that only one server leaves."""
+    if envelope.provider:
+        return envelope.provider
+    known = provider_of(envelope.url)
+    if known:
+        return known
+    usage = body.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    body_id = str(body.get("id") or "")
+    if body_id.startswith("gen-") or ("cost" in usage and isinstance(body.get("provider"), str)):
+        return "openrouter"
+    if "prompt_filter_results" in body or "content_filters" in body:
+        return "azure"
+    if any("content_filter_results" in c for c in _choices(body)):
+        return "azure"
+    if "prompt_cache_hit_tokens" in usage:
+        return "deepseek"
+    if "x_groq" in body or "queue_time" in usage:
+        return "groq"
+    if "num_cached_tokens" in usage or str(body.get("model", "")).startswith(_MISTRAL):
+        return "mistral"
+    if "billed_units" in usage:
+        return "cohere"
+    if str(body.get("model", "")).startswith("grok-"):
+        return "x-ai"
+    if str(body.get("model", "")).startswith("deepseek-"):
+        return "deepseek"
+    return "openai"
+
+
+_MISTRAL = ("mistral-", "ministral-", "codestral-", "magistral-", "pixtral-", "devstral-")
+
+
+def _choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    choices = body.get("choices")
+    return [c for c in choices if isinstance(c, Mapping)] if isinstance(choices, list) else []
+
+
+class ChatStream:
+    """Chunks of a Chat Completions stream."""
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """A chunk names itself; compatible servers at least have choices and an id."""
+        return event.get("object") == "chat.completion.chunk" or (
+            "choices" in event and "id" in event
+        )
+
+    def assemble(
+        self, events: list[tuple[int, Mapping[str, Any]]]
+    ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
+        """One body a response id: the first chunk's head with the last usage any chunk has."""
+        bodies: dict[str, tuple[int, dict[str, Any]]] = {}
+        last = ""
+        for line, event in events:
+            last = str(event.get("id") or last)
+            _, body = bodies.setdefault(last, (line, {**event, "choices": []}))
+            for name in ("usage", "service_tier", "model", "created", "provider", "x_groq"):
+                if event.get(name):
+                    body[name] = event[name]
+            groq = event.get("x_groq")
+            if isinstance(groq, Mapping) and groq.get("usage") and not body.get("usage"):
+                body["usage"] = groq["usage"]
+        for line, body in bodies.values():
+            flags = [] if body.get("usage") else ["the stream ended without usage"]
+            yield line, body, flags
+
+
+BODY = ChatBody()
+STREAM = ChatStream()
