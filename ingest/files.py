@@ -44,7 +44,7 @@ class BadLine:
     raw: str
 
 
-@dataclass(slots=True)
+@dataclass
 class Source:
     """A file that has been looked at: where it is, what kind of content it has, how to read it."""
 

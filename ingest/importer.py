@@ -1,0 +1,321 @@
+"""Importing: find the files, recognise each, read it, and store it in one transaction.
+
+For each file: look at it, recognise its format by content, read records and rejects, stage them,
+merge them with what is known, write the ledger row; then commit. Killed anywhere before the
+commit, the store holds nothing of the file; after it, all of it. The ledger (`imports`) knows a
+file by the hash of its content and by the stamps given with it, so importing it again changes
+nothing, and a file that has grown is read again, its known calls recognised by their keys.
+
+    report = import_paths(store, catalogue, [Path("logs/")], stamps={"team": "search"})
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ingest.files import Source, UnreadableFile, look, look_at_bytes
+from ingest.readers import all_readers
+from ingest.readers.base import ReadContext, Reader
+from ingest.readers.mapping import MappingError, check_mapping, columns_of
+from ingest.record import DIMENSIONS, Reject, ReportedRow, UsageRecord
+from ingest.store import load
+from ingest.store.database import Store
+from pricing.catalogue import Catalogue
+
+SURE_ENOUGH = 0.3
+"""Confidence below which a file is not imported by guess."""
+
+BATCH = 20_000
+_SKIPPED_NAMES = {".git", "__pycache__", "node_modules", ".venv"}
+_SKIPPED_ENDINGS = {
+    ".duckdb", ".wal", ".py", ".md", ".png", ".jpg", ".pdf", ".zip", ".toml", ".html", ".lock",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What became of one file.
+
+    `state` is imported, unchanged (its ledger row was found), failed (unreadable or not
+    recognised: nothing of it is stored) or planned (a dry run).
+    """
+
+    path: str
+    state: str = "imported"
+    format: str = ""
+    confidence: float = 0.0
+    records: int = 0
+    added: int = 0
+    replaced: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    reported: int = 0
+    error: str = ""
+    notes: list[str] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types, the first rejects in full."""
+        return {
+            "path": self.path, "state": self.state, "format": self.format,
+            "confidence": round(self.confidence, 2), "records": self.records, "added": self.added,
+            "replaced": self.replaced, "duplicates": self.duplicates, "rejected": self.rejected,
+            "reported": self.reported, "error": self.error or None, "notes": self.notes,
+            "rejects": [{"line": r.line, "reason": r.reason} for r in self.rejects[:20]],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """How files are read: a forced format, dimensions to stamp, a column mapping, options."""
+
+    format: str | None = None
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stamp(self) -> str:
+        """What besides the content decides the outcome: part of a file's identity."""
+        return json.dumps(
+            [self.format, dict(self.stamps), dict(self.mapping), dict(self.options)],
+            sort_keys=True,
+        )
+
+
+def find_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """The files to import: those named, and all inside named folders that may be logs."""
+    for path in paths:
+        if path.is_dir():
+            for found in sorted(p for p in path.rglob("*") if p.is_file()):
+                parts = found.relative_to(path).parts
+                hidden = any(p.startswith(".") or p in _SKIPPED_NAMES for p in parts)
+                if not hidden and found.suffix.lower() not in _SKIPPED_ENDINGS:
+                    yield found
+        else:
+            yield path
+
+
+def recognise(source: Source, options: ImportOptions) -> tuple[Reader | None, float, str]:
+    """The reader for a file, how sure it is, and why there is none."""
+    readers = all_readers()
+    if options.format is not None:
+        reader = readers.get(options.format)
+        if reader is None:
+            return None, 0.0, f"unknown format {options.format!r}; known: {', '.join(readers)}"
+        return reader, 1.0, ""
+    if options.mapping:
+        return readers["table"], 1.0, ""
+    if source.kind == "empty":
+        return None, 0.0, "the file is empty"
+    ranked = sorted(
+        ((_confidence(r, source), r.name, r) for r in readers.values()), key=lambda x: (-x[0], x[1])
+    )
+    sure, _, reader = ranked[0]
+    if sure < SURE_ENOUGH:
+        what = {"binary": "binary data", "csv": "text or a table"}.get(source.kind, source.kind)
+        columns = columns_of(source)[:8] if source.kind in ("csv", "parquet") else []
+        hint = (
+            f"; its columns are {', '.join(columns)}: name them with --map FIELD=COLUMN"
+            if columns
+            else "; see `tokenbooks formats`"
+        )
+        return None, sure, f"no known log format (it looks like {what}){hint}"
+    return reader, sure, ""
+
+
+def _confidence(reader: Reader, source: Source) -> float:
+    try:
+        return reader.identify(source)
+    except Exception:  # a reader that stumbles over foreign content does not claim it
+        return 0.0
+
+
+def read_source(
+    source: Source, reader: Reader, options: ImportOptions
+) -> tuple[Iterator[UsageRecord | ReportedRow | Reject], ReadContext]:
+    """Results of one file with the stamps applied. Raises `MappingError` for a wrong mapping."""
+    if options.mapping:
+        check_mapping(options.mapping, columns_of(source) or None, str(source.path))
+    context = ReadContext(source, mapping=options.mapping, options=options.options)
+
+    def results() -> Iterator[UsageRecord | ReportedRow | Reject]:
+        for result in reader.read(source, context):
+            if isinstance(result, UsageRecord):
+                _stamp(result, options.stamps)
+            elif isinstance(result, ReportedRow) and options.stamps.get("project"):
+                result.project = result.project or options.stamps["project"]
+            yield result
+
+    return results(), context
+
+
+_RECORD_STAMPS = ("tier", "region", "seller", "provider", "model", "effort", "session")
+
+
+def _stamp(record: UsageRecord, stamps: Mapping[str, str]) -> None:
+    """Apply `--set` values: what a person says of the whole file. A dimension given this way
+    wins over the log's; tier, model and the like only fill what the log leaves open."""
+    for name, value in stamps.items():
+        if name in DIMENSIONS:
+            record.dimensions[name] = value
+        elif name == "seller" or (name in _RECORD_STAMPS and getattr(record, name) is None):
+            setattr(record, name, value)
+        elif name not in _RECORD_STAMPS:
+            record.tags[name] = value
+
+
+Progress = Callable[[str, int], None]
+
+
+def import_paths(
+    store: Store,
+    catalogue: Catalogue,
+    paths: Sequence[Path],
+    options: ImportOptions | None = None,
+    *,
+    progress: Progress | None = None,
+) -> list[FileReport]:
+    """Import files and folders; each file is a transaction of its own. Never raises for a bad
+    file: its report says what is wrong and the rest goes on."""
+    chosen = options or ImportOptions()
+    reports: list[FileReport] = []
+    for path in find_files(paths):
+        if progress is not None:
+            progress(str(path), 0)
+        try:
+            source = look(path)
+        except UnreadableFile as error:
+            reports.append(FileReport(str(path), "failed", error=str(error)))
+            continue
+        reports.append(import_source(store, catalogue, source, chosen, progress=progress))
+    return reports
+
+
+def import_bytes(
+    store: Store, catalogue: Catalogue, data: bytes, options: ImportOptions, name: str = "-"
+) -> FileReport:
+    """Import content that is not in a file (standard input)."""
+    return import_source(store, catalogue, look_at_bytes(data, name), options)
+
+
+def plan(path: Path, options: ImportOptions) -> FileReport:
+    """What importing a file would do, without a store: its format, records and rejects."""
+    report = FileReport(str(path), "planned")
+    try:
+        source = look(path)
+    except UnreadableFile as error:
+        report.state, report.error = "failed", str(error)
+        return report
+    reader, report.confidence, why = recognise(source, options)
+    if reader is None:
+        report.state, report.error = "failed", why
+        return report
+    report.format = reader.name
+    try:
+        results, context = read_source(source, reader, options)
+    except MappingError as error:
+        report.state, report.error = "failed", str(error)
+        return report
+    keys: set[str] = set()
+    for result in results:
+        if isinstance(result, UsageRecord):
+            report.records += 1
+            keys.add(result.call_key)
+        elif isinstance(result, Reject):
+            report.rejected += 1
+            report.rejects.append(result)
+        else:
+            report.reported += 1
+    report.added = len(keys)
+    report.duplicates = report.records - len(keys)
+    report.notes = context.notes
+    return report
+
+
+def import_source(
+    store: Store,
+    catalogue: Catalogue,
+    source: Source,
+    options: ImportOptions,
+    *,
+    progress: Progress | None = None,
+) -> FileReport:
+    """Import one file that has been looked at, in one transaction."""
+    report = FileReport(str(source.path))
+    reader, report.confidence, why = recognise(source, options)
+    if reader is None:
+        report.state, report.error = "failed", why
+        return report
+    report.format = reader.name
+    try:
+        fingerprint = source.sha256
+        known = store.con.execute(
+            "SELECT records, path FROM imports WHERE sha256 = ? AND stamp = ?",
+            [fingerprint, options.stamp],
+        ).fetchall()
+        if known:
+            report.state, report.records = "unchanged", known[0][0]
+            return report
+        results, context = read_source(source, reader, options)
+        with store.transaction() as con:
+            import_id = con.execute(
+                "SELECT coalesce(max(import_id), 0) + 1 FROM imports"
+            ).fetchall()[0][0]
+            load.create_stage(con)
+            rows: list[tuple[Any, ...]] = []
+            aggregates: list[ReportedRow] = []
+            for result in results:
+                if isinstance(result, UsageRecord):
+                    rows.append(load.stage_row(result))
+                    report.records += 1
+                    if len(rows) >= BATCH:
+                        load.stage(con, rows)
+                        rows.clear()
+                        if progress is not None:
+                            progress(str(source.path), report.records)
+                elif isinstance(result, Reject):
+                    report.rejects.append(result)
+                else:
+                    aggregates.append(result)
+            load.stage(con, rows)
+            merged = load.merge(con, catalogue, import_id)
+            report.reported = load.store_reported(con, aggregates, import_id)
+            report.added, report.replaced = merged.added, merged.replaced
+            report.duplicates, report.rejected = merged.duplicates, len(report.rejects)
+            report.notes = context.notes
+            if report.rejects:
+                con.executemany(
+                    "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)",
+                    [(import_id, report.path, r.line, r.reason, r.raw) for r in report.rejects],
+                )
+            con.execute(
+                "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    import_id, report.path, fingerprint, options.stamp, reader.name, source.size,
+                    datetime.now(UTC).replace(tzinfo=None), report.records, merged.added,
+                    merged.replaced, merged.duplicates, report.rejected, report.reported,
+                    merged.first_at, merged.last_at, "; ".join(context.notes) or None,
+                ],
+            )  # fmt: skip
+    except (MappingError, UnreadableFile) as error:
+        report.state, report.error = "failed", str(error)
+    except Exception as error:
+        if _is_disk_or_range(error):
+            report.state, report.error = "failed", f"nothing of it was stored: {error}"
+            report.added = report.records = 0
+        else:
+            raise
+    return report
+
+
+def _is_disk_or_range(error: Exception) -> bool:
+    """Errors of the machine or the data, not of this program."""
+    import duckdb
+
+    return isinstance(error, OSError | duckdb.IOException | duckdb.OutOfRangeException)

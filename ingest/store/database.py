@@ -1,0 +1,215 @@
+"""Opening the store: as its owner, or as a reader beside the owner.
+
+A DuckDB file takes one read-write process. Whoever opens it is the owner for that moment. A
+command that only reads opens the file read-only, and when the owner holds it, the newest
+*snapshot* instead; a command that writes and finds the file held drops its finished batch into
+the `inbox/` beside the file, where the owner absorbs it (`ingest.store.handover`). So nobody
+waits on a lock and nobody fails because someone else is at work.
+
+    with open_store(path) as store:            # owner: read and write
+        store.con.execute("SELECT …")
+    with open_reader(path) as store: …         # the file itself, or its newest snapshot
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.store import schema
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class StoreError(Exception):
+    """The store cannot be used: the message says why and what to do."""
+
+
+class StoreHeld(StoreError):
+    """Another process has the file open for writing."""
+
+
+@dataclass(slots=True)
+class Store:
+    """An open store: its connection, where it is, and whether this process may write."""
+
+    con: duckdb.DuckDBPyConnection
+    path: Path
+    writable: bool
+    snapshot: Path | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing: rolls back and re-raises on any error (a COMMIT after a failed
+        statement would report success and store nothing)."""
+        self.con.execute("BEGIN TRANSACTION")
+        try:
+            yield self.con
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self.con.execute("ROLLBACK")
+            raise
+        self.con.execute("COMMIT")
+
+    def cursor(self) -> Store:
+        """Another connection to the same open database, for another thread."""
+        return Store(self.con.cursor(), self.path, self.writable, self.snapshot)
+
+    def close(self) -> None:
+        """Close this connection."""
+        self.con.close()
+
+
+def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Connect, turning DuckDB's errors into ones that say what to do."""
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if not read_only and not path.exists():
+        config["storage_compatibility_version"] = "v1.5.0"
+    try:
+        con = duckdb.connect(str(path), read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text:
+            owner = f" (PID {text.split('PID ')[1].split(')')[0]})" if "PID " in text else ""
+            raise StoreHeld(f"{path} is open in another process{owner}") from error
+        if "newer version" in text or "storage version" in text.lower():
+            raise StoreError(
+                f"{path} was written by a newer DuckDB than this one: upgrade the duckdb package"
+            ) from error
+        if "not a valid DuckDB database" in text:
+            raise StoreError(
+                f"{path} is not a tokenbooks database (nor any DuckDB file); "
+                "choose another path with --db, or move that file away"
+            ) from error
+        raise StoreError(f"{path} cannot be opened: {text.splitlines()[0]}") from error
+    except (duckdb.Error, OSError) as error:
+        raise StoreError(f"{path} cannot be opened: {str(error).splitlines()[0]}") from error
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def open_store(path: Path, *, create: bool = True) -> Store:
+    """Open the store as its owner, making or migrating it as needed.
+
+    Raises `StoreHeld` when another process owns it, `StoreError` for anything else.
+    """
+    if not path.exists():
+        if not create:
+            raise StoreError(f"{path} does not exist yet: import something first")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path.parent} cannot be made: {error.strerror}") from error
+    store = Store(_connect(path, read_only=False), path, True)
+    try:
+        _prepare(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def open_reader(path: Path) -> Store:
+    """Open for reading: the file itself, or the newest snapshot when its owner holds it."""
+    if not path.exists():
+        raise StoreError(f"{path} does not exist yet: import something first")
+    try:
+        store = Store(_connect(path, read_only=True), path, False)
+    except StoreHeld as held:
+        newest = newest_snapshot(path)
+        if newest is None:
+            raise StoreHeld(
+                f"{held}, and it has published no snapshot yet; try again in a moment"
+            ) from held
+        store = Store(_connect(newest, read_only=True), path, False, newest)
+    try:
+        _check_version(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _tables(store: Store) -> set[str]:
+    rows = store.con.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+    return {name for (name,) in rows}
+
+
+def _check_version(store: Store) -> int:
+    """The file's schema version. Raises for foreign and for newer files."""
+    tables = _tables(store)
+    if "meta" not in tables or "calls_stored" not in tables:
+        raise StoreError(
+            f"{store.path} is a DuckDB file but not a tokenbooks store"
+            + (f" (it has {', '.join(sorted(tables)[:4])})" if tables else "")
+            + "; choose another path with --db"
+        )
+    rows = store.con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+    version = int(rows[0][0]) if rows else 0
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{store.path} has schema version {version}, this program knows {schema.VERSION}: "
+            "upgrade tokenbooks"
+        )
+    return version
+
+
+def _prepare(store: Store) -> None:
+    """Make the tables of a new file, or bring an older one up to date, in one transaction."""
+    if not _tables(store):
+        with store.transaction() as con:
+            for statement in schema.create_statements():
+                con.execute(statement)
+        return
+    version = _check_version(store)
+    if version < schema.VERSION:
+        with store.transaction() as con:
+            for statement in schema.migration_statements(version):
+                con.execute(statement)
+
+
+# --- snapshots ------------------------------------------------------------------------------
+
+
+def beside(path: Path, what: str) -> Path:
+    """A folder of the store's own beside its file: `inbox` or `snapshots`."""
+    return path.with_name(f"{path.name}.{what}")
+
+
+def publish_snapshot(store: Store) -> Path:
+    """Checkpoint and copy the file to a new versioned name that readers may open.
+
+    A name in use is never replaced: an old handle would keep serving old data under it. The two
+    newest snapshots are kept; removing an older one under an open reader is safe.
+    """
+    store.con.execute("CHECKPOINT")
+    folder = beside(store.path, "snapshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    number = time.time_ns()
+    draft = folder / f".{number}.{os.getpid()}.tmp"
+    shutil.copyfile(store.path, draft)
+    final = folder / f"snapshot-{number:020d}.duckdb"
+    draft.rename(final)
+    for old in sorted(folder.glob("snapshot-*.duckdb"))[:-2]:
+        with contextlib.suppress(OSError):
+            old.unlink()
+    return final
+
+
+def newest_snapshot(path: Path) -> Path | None:
+    """The newest published snapshot of a store, if any."""
+    found = sorted(beside(path, "snapshots").glob("snapshot-*.duckdb"))
+    return found[-1] if found else None
