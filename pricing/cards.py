@@ -227,13 +227,12 @@ class _Reader:
     def keys(self, table: dict[str, Any], known: set[str]) -> None:
         import difflib
 
-        for key in table:
+        for key, value in table.items():
             if key not in known:
                 near = difflib.get_close_matches(key, sorted(known), 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise self.fail(f"unknown key {key!r}{hint}")
             kind, words = _KINDS.get(key, (object, ""))
-            value = table[key]
             right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
             if right and kind is list:
                 right = all(isinstance(v, str) for v in value)

@@ -17,17 +17,18 @@ cached-above-input: cache_read on standard costs 2 USD, the uncached input_uncac
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
 
-from pricing.lint_rules import RULES, STALE_AFTER, Severity
+from pricing.lint_rules import RULES, STALE_AFTER, Severity, explain
 from pricing.meters import METERS
 from pricing.money import usd_per
 from pricing.rates import FOREVER, NO_LIMIT, Rate
 from pricing.variants import Variant
+
+__all__ = ["RULES", "STALE_AFTER", "Finding", "Severity", "explain", "lint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,6 @@ def lint(
         found.values(),
         key=lambda f: (order.index(f.severity), f.seller, f.variant, f.rule, f.message),
     )
-
-
-def explain(rule: str) -> str:
-    """What a rule looks for and why. Raises `ValueError` naming the nearest rule otherwise."""
-    if rule not in RULES:
-        near = difflib.get_close_matches(rule, RULES, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; rules are {', '.join(RULES)}"
-        raise ValueError(f"no lint rule {rule!r}{hint}")
-    severity, text = RULES[rule]
-    return f"{rule} ({severity}): {text}"
 
 
 # --- comparing rates ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 from datetime import timedelta
 from typing import Literal
 
@@ -91,3 +92,13 @@ RULES: dict[str, tuple[Severity, str]] = {
     ),
 }
 """Every rule: how bad a finding is, and what the rule looks for."""
+
+
+def explain(rule: str) -> str:
+    """What a rule looks for and why. Raises `ValueError` naming the nearest rule otherwise."""
+    if rule not in RULES:
+        near = difflib.get_close_matches(rule, RULES, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; rules are {', '.join(RULES)}"
+        raise ValueError(f"no lint rule {rule!r}{hint}")
+    severity, text = RULES[rule]
+    return f"{rule} ({severity}): {text}"
