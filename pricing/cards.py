@@ -233,10 +233,12 @@ class _Reader:
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise self.fail(f"unknown key {key!r}{hint}")
             kind, words = _KINDS.get(key, (object, ""))
-            right = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-            if right and kind is list:
+            right = isinstance(value, kind)
+            if kind is int:  # TOML's true is Python's 1
+                right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            elif kind is list and isinstance(value, list):
                 right = all(isinstance(v, str) for v in value)
-            if not right or (kind is int and value < 0):
+            if not right:
                 raise self.fail(f"`{key}` must be {words}, not {value!r}")
 
     def tables(self, key: str, shape: type) -> Any:

@@ -186,6 +186,11 @@ def _missing_twin(g: _Group) -> Iterator[Finding]:
     live = g.live
     if "embed" in g.variant or (g.about is not None and g.about.role == "Embedding"):
         return
+    if live and not any(r.meter == "output_text" for r in live):
+        first = next((r for r in live if r.meter == "input_uncached"), None)
+        if first is not None:
+            yield g.finding("input-only", "input has a price, output has none on any tier", first)
+        return
     places = sorted({(r.tier, r.region, r.min_input) for r in live})
     for tier, region, size in places:
         here = [r for r in _picked(live, tier=tier, region=region) if r.min_input == size]

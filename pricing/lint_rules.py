@@ -41,6 +41,11 @@ RULES: dict[str, tuple[Severity, str]] = {
         "A tier or prompt size prices input without output, or the reverse: half of every call "
         "would fall back to another tier's price or to none.",
     ),
+    "input-only": (
+        "note",
+        "No tier prices output. Right for embeddings, rerankers and speech recognition, wrong for "
+        "a chat model.",
+    ),
     "overlapping-validity": (
         "error",
         "Two prices of one meter and condition are in force at once, recorded together, so "

@@ -124,6 +124,11 @@ def test_missing_twin() -> None:
     assert rules([*pair(), rate("input_uncached", 4, min_input=200_001)]) == {"missing-twin"}
 
 
+def test_input_without_output_anywhere_is_only_noted() -> None:
+    found = one([rate("input_uncached", 2), rate("cache_read", 0.2)], "input-only")
+    assert (found.severity, found.where) == ("note", "acme.toml: standard")
+
+
 def test_embeddings_have_no_output() -> None:
     assert rules([rate("input_uncached", 0.02, variant="text-embedding-3-small")]) == set()
     facts = {"m": Variant("m", "acme", role="Embedding")}
