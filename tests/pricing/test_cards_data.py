@@ -548,3 +548,13 @@ def test_azure_sells_openai_at_openai_prices() -> None:
     assert usd(compile_card(own)[-1], "input", "read", "output") == ("2.5", "1.25", "10")
     assert {r.seller for r in rates} == {"azure"}
     assert "flex" not in {r.tier for r in rates}
+
+
+def test_openrouter_charges_of_july_are_met_to_the_dollar_fraction() -> None:
+    """4,012 written, 8 plain and 5 output tokens were charged 0.025265 USD."""
+    july = vector("openrouter", "openai/gpt-5.6-sol", at=datetime(2026, 7, 15), tokens=4020)
+    assert july is not None
+    counts = {"cache_write_unknown": 4012, "input_uncached": 8, "output_text": 5}
+    cost = sum(n * (july.price(meter) or 0) for meter, n in counts.items())
+    assert cost == 25_265_000_000
+    assert list_price("openrouter", "openai/gpt-5.6-sol") == ("4", "0.4", "20")
