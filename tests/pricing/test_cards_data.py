@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from importlib import resources
 
 import pytest
 
@@ -558,3 +560,13 @@ def test_openrouter_charges_of_july_are_met_to_the_dollar_fraction() -> None:
     cost = sum(n * (july.price(meter) or 0) for meter, n in counts.items())
     assert cost == 25_265_000_000
     assert list_price("openrouter", "openai/gpt-5.6-sol") == ("4", "0.4", "20")
+
+
+def test_every_source_a_file_lists_is_used_by_a_price() -> None:
+    folder = resources.files("pricing") / "cards_data"
+    for file in folder.iterdir():
+        if file.name.endswith(".toml"):
+            data = tomllib.loads(file.read_text("utf-8"))
+            blocks = [p for v in data.get("variant", []) for p in v.get("price", [])]
+            used = {b["source"] for b in [*blocks, *data.get("offer", [])]}
+            assert used == set(data["sources"]), file.name
