@@ -171,6 +171,16 @@ _PRICE_KEYS = {
     "source", "checked", "recorded", "in_force", "assumed", "note", "multiply", "meters",
     "negotiated",
 } | set(BY_PRICE_KEY)  # fmt: skip
+_SOURCE_KEYS = {"url", "checked", "note"}
+_KINDS: dict[str, tuple[type, str]] = {
+    **dict.fromkeys(("above", "at_least", "context", "max_output"), (int, "a whole number")),
+    **dict.fromkeys(("in_force", "assumed", "negotiated"), (bool, "true or false")),
+    **dict.fromkeys(("checked", "released", "retired"), (date, "a date such as 2025-12-11")),
+    **dict.fromkeys(("tier", "region", "hours", "source", "note", "of", "url", "maker", "family",
+                     "role", "name", "cache", "successor"), (str, "a string")),
+    **dict.fromkeys(("tiers", "regions", "meters", "weekdays", "aliases", "efforts", "endpoints",
+                     "variants"), (list, 'a list of strings such as ["batch", "flex"]')),
+}  # fmt: skip
 _OFFER_KEYS = {
     "of", "factor", "variants", "tiers", "meters", "from", "to", "source", "checked", "recorded",
     "in_force", "negotiated", "note",
@@ -217,11 +227,28 @@ class _Reader:
     def keys(self, table: dict[str, Any], known: set[str]) -> None:
         import difflib
 
-        for key in table:
+        for key, value in table.items():
             if key not in known:
                 near = difflib.get_close_matches(key, sorted(known), 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise self.fail(f"unknown key {key!r}{hint}")
+            kind, words = _KINDS.get(key, (object, ""))
+            right = isinstance(value, kind)
+            if kind is int:  # TOML's true is Python's 1
+                right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            elif kind is list and isinstance(value, list):
+                right = all(isinstance(v, str) for v in value)
+            if not right:
+                raise self.fail(f"`{key}` must be {words}, not {value!r}")
+
+    def tables(self, key: str, shape: type) -> Any:
+        """The [[variant]] or [[offer]] blocks or the [sources.x] tables, all of them tables."""
+        found = self.data.get(key, shape())
+        inner = found.values() if isinstance(found, dict) else found
+        if not isinstance(found, shape) or not all(isinstance(t, dict) for t in inner):
+            head = f"[[{key}]]" if shape is list else f"[{key}.name]"
+            raise self.fail(f"`{key}` must be written as {head} tables")
+        return found
 
     def card(self) -> Card:
         self.keys(self.data, _TOP_KEYS)
@@ -231,10 +258,12 @@ class _Reader:
         if not isinstance(seller, str) or not seller:
             raise self.fail("`seller` is missing")
         self.recorded = self.instant(self.data.get("recorded", EPOCH.date()), "recorded")
-        self.sources = {
-            name: Source(s.get("url", ""), s.get("checked"), s.get("note", ""))
-            for name, s in self.data.get("sources", {}).items()
-        }
+        self.sources = {}
+        for name, s in self.tables("sources", dict).items():
+            self.place = f"source {name}"
+            self.keys(s, _SOURCE_KEYS)
+            self.sources[name] = Source(s.get("url", ""), s.get("checked"), s.get("note", ""))
+        self.place = ""
         card = Card(
             seller,
             self.data.get("name", seller),
@@ -242,9 +271,9 @@ class _Reader:
             self.data.get("kind", "maker"),
             dict(self.data.get("tier_aliases", {})),
         )
-        for table in self.data.get("variant", []):
+        for table in self.tables("variant", list):
             self.variant(card, table)
-        for number, table in enumerate(self.data.get("offer", []), 1):
+        for number, table in enumerate(self.tables("offer", list), 1):
             self.place = f"offer {number}"
             card.offers.append(self.offer(card, table))
         self.place = ""
@@ -284,6 +313,7 @@ class _Reader:
         for number, block in enumerate(table.get("price", []), 1):
             self.place = f"variant {name}, price {number}"
             self.keys(block, _PRICE_KEYS)
+            self.exclusive(block)
             if "multiply" in block:
                 derived.append((number, block))
             else:
@@ -296,6 +326,20 @@ class _Reader:
             self.place = f"variant {name}, price {number}"
             rates += self.multiplied(block, published, rates)
         card.rates += rates
+
+    def exclusive(self, block: dict[str, Any]) -> None:
+        """Refuse keys that would be passed over in silence beside others."""
+        if "multiply" in block:
+            barred = [*BY_PRICE_KEY, "above", "at_least", "weekdays", "hours"]
+            why = "a factor keeps the meters, prompt sizes and hours of the prices it multiplies"
+        else:
+            barred, why = ["meters"], "`meters` chooses what `multiply` multiplies"
+        for key in barred:
+            if key in block:
+                raise self.fail(f"`{key}` does not belong here: {why}")
+        for one, many in (("tier", "tiers"), ("region", "regions"), ("above", "at_least")):
+            if one in block and many in block:
+                raise self.fail(f"`{one}` and `{many}` exclude each other")
 
     def prices(self, seller: str, variant: str, block: dict[str, Any]) -> list[Rate]:
         common = self.conditions(block)
@@ -385,8 +429,6 @@ class _Reader:
     def conditions(self, block: dict[str, Any]) -> dict[str, Any]:
         """The fields of a rate that a block's conditions decide."""
         source = self.source(block)
-        if "above" in block and "at_least" in block:
-            raise self.fail("`above` and `at_least` exclude each other")
         low = block["above"] + 1 if "above" in block else block.get("at_least", 0)
         start, end = self.hours(block)
         valid_from = self.instant(block.get("from", EPOCH.date()), "from")
