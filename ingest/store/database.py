@@ -83,7 +83,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     except duckdb.IOException as error:
         text = str(error)
         if "lock" in text:
-            owner = f" (PID {text.split('PID ')[1].split(')')[0]})" if "PID " in text else ""
+            owner = f" (PID {text.split('PID ')[1].partition(')')[0]})" if "PID " in text else ""
             raise StoreHeld(f"{path} is open in another process{owner}") from error
         if "newer version" in text or "storage version" in text.lower():
             raise StoreError(
