@@ -105,6 +105,11 @@ class Catalogue:
             self._resolved[key] = self._resolve(seller, candidates(model))
         return self._resolved[key]
 
+    def sellers_of(self, model: str) -> list[str]:
+        """Sellers whose cards list a model under this name: its maker first, then by name."""
+        named = [s for s in self.sellers() if self.resolve(s, model) is not None]
+        return sorted(named, key=lambda s: (s not in _MAKERS, s))
+
     def _resolve(self, seller: str, names: list[str]) -> str | None:
         for card in self._cards.get(seller, ()):
             for name in names:

@@ -1,0 +1,324 @@
+"""Compare: the same stored traffic on other variants, tiers and sellers, side by side.
+
+A target is written `[seller:]variant[@tier]`: `gpt-5-mini`, `gpt-5.2@batch`,
+`cometapi:gpt-5.2`. Token counts are kept as logged (another maker's tokenizer would count a few
+percent otherwise, and the answer says so); each is billed at the target's price of the same
+meter, a cached token at the full input price where the target sells no cache.
+
+Traffic is summed once into cells of (price period × prompt-size band × hour window), which is
+exact because prices are linear inside a cell; every target then prices the few cells.
+
+    answer = compare(con, catalogue, ["gpt-5.2@batch", "claude-opus-4-5"])
+    answer.rows[0].cost_usd - answer.base.cost_usd
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dashboards.queries.scope import Scope, ScopeError
+from ingest.store import book
+from ingest.store.schema import priced_from
+from pricing import sql
+from pricing.catalogue import Catalogue, Route
+from pricing.meters import COUNTED, TIERS
+from pricing.money import EXACT, plain, usd
+from pricing.rates import ALL_WEEK, DAY_MINUTES, NO_LIMIT, RateVector
+from pricing.variants import normal_seller
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where traffic is repriced."""
+
+    variant: str
+    seller: str
+    tier: str
+
+    @property
+    def label(self) -> str:
+        """As people write it."""
+        return self.variant + (f"@{self.tier}" if self.tier != "standard" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRow:
+    """One target. Money is pico-dollars over the calls that could be carried over and are priced
+    today; None when the target prices nothing."""
+
+    target: Target
+    cost_pico: int | None
+    base_pico: int
+    calls: int
+    carried_calls: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The target's cost, exact."""
+        return None if self.cost_pico is None else usd(self.cost_pico)
+
+    @property
+    def difference_usd(self) -> Decimal | None:
+        """Target less base, over the same calls."""
+        return None if self.cost_pico is None else usd(self.cost_pico - self.base_pico)
+
+    @property
+    def per_thousand_usd(self) -> Decimal | None:
+        """USD for 1,000 calls."""
+        if self.cost_pico is None or not self.carried_calls:
+            return None
+        return EXACT.divide(usd(self.cost_pico) * 1000, Decimal(self.carried_calls))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types; money as decimal strings in USD."""
+        per = self.per_thousand_usd
+        return {
+            "variant": self.target.variant,
+            "seller": self.target.seller,
+            "tier": self.target.tier,
+            "cost_usd": plain(self.cost_usd),
+            "base_cost_usd": plain(usd(self.base_pico)),
+            "difference_usd": plain(self.difference_usd),
+            "per_1000_calls_usd": None if per is None else plain(per.quantize(Decimal("1e-12"))),
+            "calls": self.calls,
+            "carried_calls": self.carried_calls,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The answer: what the traffic cost as logged, and what it would on each target."""
+
+    calls: int
+    unpriced_calls: int
+    base_pico: int
+    rows: tuple[CompareRow, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types."""
+        return {
+            "calls": self.calls,
+            "unpriced_calls": self.unpriced_calls,
+            "base_cost_usd": plain(usd(self.base_pico)),
+            "rows": [row.as_json() for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+
+def parse_target(text: str, catalogue: Catalogue) -> Target:
+    """Read `[seller:]variant[@tier]`; the seller defaults to the variant's maker.
+
+    Raises `ScopeError` for an empty name or an unknown tier.
+    """
+    name, _, tier = text.strip().partition("@")
+    tier = tier or "standard"
+    if tier not in TIERS:
+        raise ScopeError(f"unknown tier {tier!r} in {text!r}; known: {', '.join(TIERS)}")
+    seller, colon, rest = name.partition(":")
+    if colon and seller:
+        return Target(rest, normal_seller(seller), tier)
+    if not name:
+        raise ScopeError(f"{text!r} names no variant")
+    for maker in catalogue.sellers_of(name):
+        return Target(catalogue.resolve(maker, name) or name, maker, tier)
+    return Target(name, "unknown", tier)
+
+
+def compare(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    targets: Sequence[str] = (),
+    scope: Scope | None = None,
+    *,
+    at: datetime | None = None,
+    now: datetime | None = None,
+) -> Comparison:
+    """Reprice the stored traffic of a scope on each target.
+
+    Without targets, the variants seen in the traffic are taken, dearest first, with the batch
+    tier of the first. `at` (naive UTC) prices the targets at that instant's rates instead of those
+    of each call's own time: for traffic older than a variant. Only calls that are priced as logged are compared: the rest are counted.
+    """
+    where, values = (scope or Scope()).clause()
+    chosen = [parse_target(t, catalogue) for t in targets] or _seen(con, catalogue, where, values)
+    today = (now or datetime.now(UTC)).replace(tzinfo=None)
+    routes: list[tuple[Target, Route, tuple[RateVector, ...]]] = []
+    for target in chosen:
+        route = catalogue.route(
+            target.seller, target.variant, seller=target.seller, tier=target.tier
+        )
+        routes.append(
+            (target, route, catalogue.vectors(route.card) if route.card is not None else ())
+        )
+    _make_cells(con, [v for _, _, vectors in routes for v in vectors], where, values)
+    base = con.execute(
+        f"SELECT coalesce(sum(u.requests) FILTER (s < 3), 0)::BIGINT,"
+        f" coalesce(sum(u.requests) FILTER (s = 3), 0)::BIGINT,"
+        f" coalesce(sum(c) FILTER (s < 3), 0), coalesce(max(u.input_total), 0),"
+        f" coalesce(max(u.output_total), 0)"
+        f" FROM (SELECT u.requests, u.input_total, u.output_total, {sql.severity()} AS s,"
+        f" {sql.cost_pico()} AS c FROM {priced_from()} WHERE {where}) AS u",
+        values,
+    ).fetchall()[0]
+    calls, unpriced, base_pico = int(base[0]), int(base[1]), int(base[2])
+    limits = _over_limits(con, catalogue, [t for t, _, _ in routes], where, values)
+    rows = [
+        _row(con, catalogue, target, route, vectors, calls, base_pico, limits.get(n), today, at)
+        for n, (target, route, vectors) in enumerate(routes)
+    ]
+    con.execute(f"DROP TABLE IF EXISTS {_CELLS}")
+    notes = ["token counts are kept as logged: another maker's tokenizer counts differently"]
+    if unpriced:
+        notes.append(f"{unpriced:,} calls have no price as logged and are left out on both sides")
+    return Comparison(calls, unpriced, base_pico, tuple(rows), tuple(notes))
+
+
+def _seen(
+    con: duckdb.DuckDBPyConnection, catalogue: Catalogue, where: str, values: list[Any]
+) -> list[Target]:
+    rows = con.execute(
+        f"SELECT r.variant, r.seller, sum({sql.cost_pico()}) AS cost FROM {priced_from()}"
+        f" WHERE {where} AND r.card_id IS NOT NULL GROUP BY ALL ORDER BY cost DESC NULLS LAST"
+        " LIMIT 8",
+        values,
+    ).fetchall()
+    targets = [Target(variant, seller, "standard") for variant, seller, _ in rows]
+    if targets and "batch" in catalogue.tiers(targets[0].seller, targets[0].variant):
+        targets.insert(1, Target(targets[0].variant, targets[0].seller, "batch"))
+    return targets
+
+
+_CELLS = "compare_cells"
+
+
+def _make_cells(
+    con: duckdb.DuckDBPyConnection, vectors: Sequence[RateVector], where: str, values: list[Any]
+) -> None:
+    """Sum the traffic into cells that no vector's boundary crosses."""
+    times = sorted({t for v in vectors for t in (v.valid_from, v.valid_to)})
+    sizes = sorted({n for v in vectors for n in (v.min_input, v.max_input) if 0 < n < NO_LIMIT})
+    minutes = sorted(
+        {m for v in vectors for m in (v.minute_from, v.minute_to) if 0 < m < DAY_MINUTES}
+    )
+    days = "isodow(u.occurred_at)" if any(v.weekdays != ALL_WEEK for v in vectors) else "1"
+    clock = "(hour(u.occurred_at) * 60 + minute(u.occurred_at))"
+    moment = _position("u.occurred_at", [f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}'" for t in times])
+    band = _position("u.input_total", [str(n) for n in sizes])
+    slot = _position(clock, [str(m) for m in minutes])
+    sums = ", ".join(f"sum(u.{m}) AS {m}" for m in COUNTED)
+    con.execute(
+        f"CREATE OR REPLACE TEMPORARY TABLE {_CELLS} AS SELECT {moment} AS p, {band} AS b,"
+        f" {days} AS d, {slot} AS m, min(u.occurred_at) AS occurred_at,"
+        f" min(u.input_total) AS input_total, sum(u.requests) AS requests,"
+        f" sum({sql.cost_pico()}) AS base_pico, {sums}"
+        f" FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3 GROUP BY 1, 2, 3, 4",
+        values,
+    )
+
+
+def _position(value: str, edges: Sequence[str]) -> str:
+    """Which interval between sorted edges a value is in."""
+    if not edges:
+        return "0"
+    cases = " ".join(f"WHEN {value} < {edge} THEN {n}" for n, edge in enumerate(edges))
+    return f"CASE {cases} ELSE {len(edges)} END"
+
+
+def _row(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    target: Target,
+    route: Route,
+    vectors: Sequence[RateVector],
+    calls: int,
+    base_pico: int,
+    over: tuple[int, int] | None,
+    today: datetime,
+    at: datetime | None,
+) -> CompareRow:
+    notes: list[str] = []
+    if route.card is None:
+        return CompareRow(target, None, base_pico, calls, 0, (route.reason,))
+    con.execute(sql.create_table("compare_vectors", sql.VECTOR_COLUMNS, temporary=True))
+    book.add_vectors(con, catalogue, [(1, route.card)], table="compare_vectors", rates_table=None)
+    moment = f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}'" if at is not None else ""
+    condition = sql.join_condition(card="1", at=moment)
+    found = con.execute(
+        "SELECT coalesce(sum(requests) FILTER (ok), 0), sum(cost) FILTER (ok),"
+        " sum(base_pico) FILTER (ok), coalesce(sum(requests) FILTER (NOT ok AND priced), 0)"
+        f" FROM (SELECT u.requests, u.base_pico, {sql.cost_pico()} AS cost,"
+        f" v.card_id IS NOT NULL AS priced, v.card_id IS NOT NULL AND NOT {sql.missing()} AS ok"
+        f" FROM {_CELLS} AS u LEFT JOIN compare_vectors AS v ON {condition})"
+    ).fetchall()[0]
+    con.execute("DROP TABLE compare_vectors")
+    carried = int(found[0])
+    if carried < calls:
+        gap, why = calls - carried, int(found[3])
+        if why:
+            notes.append(f"{why:,} calls use a meter it has no price for")
+        if gap - why:
+            first = min(v.valid_from for v in vectors) if vectors else None
+            notes.append(
+                f"{gap - why:,} calls fall outside its dated prices"
+                + (f" (from {first:%Y-%m-%d})" if first else "")
+            )
+    variant = catalogue.variant(target.variant, target.seller)
+    if over is not None and variant is not None:
+        if over[0]:
+            notes.append(
+                f"{over[0]:,} calls do not fit its context of {variant.context_window:,} tokens"
+            )
+        if over[1]:
+            notes.append(f"{over[1]:,} answers exceed its maximum of {variant.max_output:,}")
+    if variant is not None and variant.retired is not None:
+        gone = variant.retired_on(today.date())
+        after = f"; successor {variant.successor}" if variant.successor else ""
+        notes.append(f"{'retired' if gone else 'retires'} {variant.retired:%Y-%m-%d}{after}")
+    return CompareRow(
+        target,
+        int(found[1]) if found[1] is not None else None,
+        int(found[2] or 0),
+        calls,
+        carried,
+        tuple(notes),
+    )
+
+
+def _over_limits(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    targets: Sequence[Target],
+    where: str,
+    values: list[Any],
+) -> dict[int, tuple[int, int]]:
+    """Per target: calls above its context window, answers above its maximum output."""
+    tests: list[str] = []
+    for target in targets:
+        variant = catalogue.variant(target.variant, target.seller)
+        window = variant.context_window if variant else None
+        longest = variant.max_output if variant else None
+        # Summed rows of an aggregate mapping are no single prompt: only one-request rows count.
+        for column, limit in (
+            ("u.input_total + u.output_total", window),
+            ("u.output_total", longest),
+        ):
+            tests.append(
+                f"count(*) FILTER (u.requests = 1 AND {column} > {int(limit)})" if limit else "0"
+            )
+    if not tests:
+        return {}
+    row = con.execute(
+        f"SELECT {', '.join(tests)} FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3",
+        values,
+    ).fetchall()[0]
+    return {n: (int(row[2 * n]), int(row[2 * n + 1])) for n in range(len(targets))}

@@ -1,0 +1,162 @@
+"""Which calls a question is about, and how they are grouped: periods, time zones, dimensions.
+
+Instants are UTC in the store; days, weeks and months are cut in the reader's own time zone when
+the question is asked, so the sum of the days is always the range.
+
+>>> scope = Scope(since=datetime(2026, 3, 1), zone="Asia/Kolkata", where={"team": ["search"]})
+>>> scope.clause()[0]
+'u.occurred_at >= ? AND u.team IN (?)'
+>>> scope.clause()[1]
+[datetime.datetime(2026, 2, 28, 18, 30), 'search']
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pricing import sql
+
+
+class ScopeError(ValueError):
+    """A dimension, period or time zone that does not exist; the message lists what does."""
+
+
+_COLUMNS: dict[str, str] = {
+    "provider": "r.provider", "seller": "r.seller", "model": "r.model", "variant": "r.variant",
+    "tier": "r.tier", "region": "r.region", "effort": "u.effort", "team": "u.team",
+    "project": "u.project", "feature": "u.feature", "customer": "u.customer",
+    "environment": "u.environment", "session": "u.session", "format": "u.source_format",
+    "failed": "u.failed",
+}  # fmt: skip
+PERIODS = ("hour", "day", "week", "month", "quarter", "year")
+_LOCAL_PARTS = ("weekday", "hour_of_day")
+DIMENSIONS: tuple[str, ...] = (*_COLUMNS, "status", *PERIODS, *_LOCAL_PARTS)
+"""Everything a report can be broken down by, besides `tags.NAME`."""
+
+
+def zone_info(name: str) -> ZoneInfo:
+    """A time zone by its IANA name. Raises `ScopeError` for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ScopeError(
+            f"unknown time zone {name!r}; use a name such as UTC, Europe/Berlin or Asia/Tokyo"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The calls of a period (`since` inclusive, `until` exclusive, both local wall-clock times in
+    `zone`; None is open) whose dimensions have one of the given values. A value of "" means the
+    dimension is not set."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    zone: str = "UTC"
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def clause(self) -> tuple[str, list[Any]]:
+        """A WHERE text over `u` (calls) and `r` (routes), and its values."""
+        parts: list[str] = []
+        values: list[Any] = []
+        for edge, mark in ((self.since, ">="), (self.until, "<")):
+            if edge is not None:
+                parts.append(f"u.occurred_at {mark} ?")
+                values.append(to_utc(edge, self.zone))
+        for name, wanted in self.where.items():
+            expression, bound = dimension(name, self.zone)
+            given = [w for w in wanted if w != ""]
+            tests = []
+            if given:
+                tests.append(f"{expression} IN ({', '.join('?' * len(given))})")
+                values += bound + given
+            if len(given) != len(wanted):
+                tests.append(f"{expression} IS NULL")
+                values += bound
+            parts.append(" OR ".join(tests) if len(tests) == 1 else f"({' OR '.join(tests)})")
+        return " AND ".join(parts) or "true", values
+
+
+def dimension(name: str, zone: str = "UTC") -> tuple[str, list[Any]]:
+    """The SQL expression of a dimension and the values it binds. Raises `ScopeError`."""
+    if name in _COLUMNS:
+        return _COLUMNS[name], []
+    if name.startswith("tags."):
+        return "u.tags[?]", [name.removeprefix("tags.")]
+    if name == "status":
+        return sql.status_name(sql.severity()), []
+    local = "(u.occurred_at AT TIME ZONE 'UTC' AT TIME ZONE ?)"
+    zone_info(zone)
+    if name in PERIODS:
+        return f"date_trunc('{name}', {local})", [zone]
+    if name == "weekday":
+        return f"isodow({local})", [zone]
+    if name == "hour_of_day":
+        return f"hour({local})", [zone]
+    import difflib
+
+    near = difflib.get_close_matches(name, DIMENSIONS, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ScopeError(
+        f"unknown dimension {name!r}{hint} (known: {', '.join(DIMENSIONS)}, tags.NAME)"
+    )
+
+
+def to_utc(local: datetime, zone: str) -> datetime:
+    """A local wall-clock time as naive UTC."""
+    if local.tzinfo is None:
+        local = local.replace(tzinfo=zone_info(zone))
+    return local.astimezone(UTC).replace(tzinfo=None)
+
+
+_RELATIVE = re.compile(r"^(\d+)\s*([dwm])(?:ays?|eeks?|onths?)?$")
+
+
+def parse_edge(text: str, now: datetime | None = None, zone: str = "UTC") -> datetime:
+    """A period edge as people write it: `2026-03-01`, `2026-03`, `2026-03-01T12:00`, `30d`, `2w`,
+    `today`, `yesterday`, `this-month`, `last-month`. The answer is local wall-clock time."""
+    here = (now or datetime.now(UTC)).astimezone(zone_info(zone)).replace(tzinfo=None)
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    first = midnight.replace(day=1)
+    words = {
+        "now": here,
+        "today": midnight,
+        "yesterday": midnight - timedelta(days=1),
+        "tomorrow": midnight + timedelta(days=1),
+        "this-month": first,
+        "last-month": (first - timedelta(days=1)).replace(day=1),
+    }
+    key = text.strip().lower()
+    if key in words:
+        return words[key]
+    relative = _RELATIVE.match(key)
+    if relative:
+        number, unit = int(relative.group(1)), relative.group(2)
+        days = number * {"d": 1, "w": 7, "m": 30}[unit]
+        return midnight - timedelta(days=days)
+    if re.fullmatch(r"\d{4}-\d{2}", key):
+        key += "-01"
+    try:
+        edge = datetime.fromisoformat(key.upper().replace("Z", "+00:00"))
+    except ValueError as error:
+        raise ScopeError(
+            f"{text!r} is no date; use 2026-03-01, 2026-03, 30d, today or last-month"
+        ) from error
+    return edge.astimezone(zone_info(zone)).replace(tzinfo=None) if edge.tzinfo else edge
+
+
+def show_value(value: Any) -> str:
+    """A group's value for people: dates without a midnight, nothing as `(none)`."""
+    if value is None:
+        return "(none)"
+    if isinstance(value, datetime):
+        midnight = (value.hour, value.minute, value.second) == (0, 0, 0)
+        return f"{value:%Y-%m-%d}" if midnight else f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)

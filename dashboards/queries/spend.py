@@ -1,0 +1,213 @@
+"""Spend: what was used and what it cost, by any dimensions, to the pico-dollar.
+
+The answer's rows add up to its total exactly, whatever they are broken down by. Besides cost it
+says how sure it is: calls that could not be priced, calls that needed an assumption, and what the
+cache saved against paying every cached token at the input price (write premiums taken off).
+
+    answer = spend(con, by=["team", "month"], scope=Scope(zone="Europe/Berlin"))
+    answer.total.cost_usd == sum(row.cost_usd for row in answer.rows)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from dashboards.queries.scope import Scope, dimension, show_value
+from ingest.store.schema import priced_from
+from pricing import sql
+from pricing.meters import CACHE_READ, CACHE_WRITE, METERS
+from pricing.money import plain, usd
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """One group. Tokens are counts, money is pico-dollars; `cost_pico` covers the priced part."""
+
+    keys: tuple[Any, ...]
+    calls: int
+    input_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_pico: int
+    cache_savings_pico: int
+    unpriced_calls: int
+    unpriced_tokens: int
+    assumed_calls: int
+    failed_calls: int
+    source_cost_usd: Decimal | None
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """Cost of the priced part in USD, exact."""
+        return usd(self.cost_pico)
+
+    @property
+    def cached_share(self) -> float | None:
+        """Cached tokens over all input tokens; None without input."""
+        return self.cached_tokens / self.input_tokens if self.input_tokens else None
+
+    @property
+    def unpriced_share(self) -> float:
+        """Calls that could not be priced over all calls."""
+        return self.unpriced_calls / self.calls if self.calls else 0.0
+
+    @property
+    def wholly_unpriced(self) -> bool:
+        """Whether there is nothing priced in the group: its cost is unknown, not zero."""
+        return bool(self.calls) and self.unpriced_calls == self.calls and self.cost_pico == 0
+
+    def as_json(self, names: Sequence[str]) -> dict[str, Any]:
+        """Plain types; money as decimal strings in USD (null where nothing was priced)."""
+        return {
+            **{
+                n: None if k is None else show_value(k)
+                for n, k in zip(names, self.keys, strict=True)
+            },
+            "calls": self.calls,
+            "input_tokens": self.input_tokens,
+            "cached_tokens": self.cached_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "cached_share": None if self.cached_share is None else round(self.cached_share, 6),
+            "cost_usd": None if self.wholly_unpriced else plain(self.cost_usd),
+            "cache_savings_usd": plain(usd(self.cache_savings_pico)),
+            "unpriced_calls": self.unpriced_calls,
+            "unpriced_tokens": self.unpriced_tokens,
+            "unpriced_share": round(self.unpriced_share, 6),
+            "assumed_calls": self.assumed_calls,
+            "failed_calls": self.failed_calls,
+            "source_cost_usd": plain(self.source_cost_usd),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """The answer: rows by the dimensions asked for, and their total."""
+
+    by: tuple[str, ...]
+    rows: tuple[SpendRow, ...]
+    total: SpendRow
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain types, rows and total."""
+        return {
+            "by": list(self.by),
+            "rows": [row.as_json(self.by) for row in self.rows],
+            "total": self.total.as_json(()),
+        }
+
+
+def cache_savings(vector: str = "v", usage: str = "u") -> str:
+    """What the cache saved on a call in pico-dollars: reads at their discount, less the premium
+    of writes over plain input. NULL where the call is unpriced."""
+    terms = [
+        f"coalesce({usage}.{m} * ({vector}.p_{_uncached(m)} - {vector}.p_{m}), 0)"
+        for m in (*CACHE_READ, *CACHE_WRITE)
+    ]
+    return " + ".join(terms)
+
+
+def _uncached(meter: str) -> str:
+    """The meter a cached token would have been without a cache."""
+    kind = METERS[meter].modality
+    return "input_uncached" if kind == "text" else f"input_{kind}"
+
+
+_MEASURES = ", ".join(
+    [
+        "sum(u.requests)::BIGINT",
+        "sum(u.input_total)::BIGINT",
+        f"sum({' + '.join(f'coalesce(u.{m}, 0)' for m in CACHE_READ)})::BIGINT",
+        f"sum({' + '.join(f'coalesce(u.{m}, 0)' for m in CACHE_WRITE)})::BIGINT",
+        "sum(u.output_total)::BIGINT",
+        "coalesce(sum(u.reasoning), 0)::BIGINT",
+        f"coalesce(sum({sql.cost_pico()}), 0)",
+        f"coalesce(sum({cache_savings()}), 0)",
+        f"coalesce(sum(u.requests) FILTER ({sql.severity()} = 3), 0)::BIGINT",
+        f"coalesce(sum(u.input_total + u.output_total) FILTER ({sql.severity()} = 3), 0)::BIGINT",
+        f"coalesce(sum(u.requests) FILTER ({sql.severity()} IN (1, 2)), 0)::BIGINT",
+        "coalesce(sum(u.requests) FILTER (u.failed), 0)::BIGINT",
+        "sum(u.source_cost_usd)",
+    ]
+)
+
+
+def spend(
+    con: duckdb.DuckDBPyConnection,
+    by: Sequence[str] = (),
+    scope: Scope | None = None,
+    *,
+    vectors: str = "rate_vectors",
+    at: str = "",
+) -> Spend:
+    """Answer "what did it cost, by …?". `vectors` and `at` price by another table or date.
+
+    Raises `ScopeError` for an unknown dimension. Rows come in the order of the periods first,
+    then by cost, largest first.
+    """
+    where, values = (scope or Scope()).clause()
+    zone = (scope or Scope()).zone
+    keys = [dimension(name, zone) for name in by]
+    bound = [value for _, extra in keys for value in extra]
+    selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
+    grouping = f" GROUP BY {', '.join(str(n) for n in range(1, len(keys) + 1))}" if keys else ""
+    rows = con.execute(
+        f"SELECT {selected}{_MEASURES} FROM {priced_from(vectors=vectors, at=at)}"
+        f" WHERE {where}{grouping}",
+        bound + values,
+    ).fetchall()
+    answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
+    answer.sort(key=lambda r: _order(r, by))
+    return Spend(tuple(by), tuple(answer) if by else (), _total(answer))
+
+
+def _row(row: tuple[Any, ...], keys: int) -> SpendRow:
+    money = [int(value) for value in row[keys + 6 : keys + 8]]
+    return SpendRow(row[:keys], *row[keys : keys + 6], *money, *row[keys + 8 :])
+
+
+def _order(row: SpendRow, by: Sequence[str]) -> tuple[Any, ...]:
+    periods = tuple(
+        str(key)
+        for name, key in zip(by, row.keys, strict=True)
+        if name in ("hour", "day", "week", "month", "quarter", "year", "weekday", "hour_of_day")
+    )
+    return (periods, -row.cost_pico, tuple(show_value(k) for k in row.keys))
+
+
+def _total(rows: Sequence[SpendRow]) -> SpendRow:
+    """The exact sum of rows."""
+    stated = [r.source_cost_usd for r in rows if r.source_cost_usd is not None]
+    fields = (
+        "calls", "input_tokens", "cached_tokens", "cache_write_tokens", "output_tokens",
+        "reasoning_tokens", "cost_pico", "cache_savings_pico", "unpriced_calls",
+        "unpriced_tokens", "assumed_calls", "failed_calls",
+    )  # fmt: skip
+    sums = [sum(getattr(row, name) for row in rows) for name in fields]
+    return SpendRow((), *sums, source_cost_usd=sum(stated, Decimal(0)) if stated else None)
+
+
+def reasons(
+    con: duckdb.DuckDBPyConnection, scope: Scope | None = None, limit: int = 20
+) -> list[dict[str, Any]]:
+    """Why calls are unpriced or assumed, with how many calls and tokens each reason covers."""
+    where, values = (scope or Scope()).clause()
+    inner = where.replace("u.", "c.").replace("r.", "c.")
+    rows = con.execute(
+        "SELECT c.status, c.status_reason, c.provider, c.model, sum(c.requests)::BIGINT,"
+        " sum(c.input_total + c.output_total)::BIGINT FROM calls AS c"
+        f" WHERE c.status <> 'exact' AND {inner}"
+        " GROUP BY ALL ORDER BY c.status DESC, 5 DESC, 4 LIMIT ?",
+        [*values, limit],
+    ).fetchall()
+    names = ("status", "reason", "provider", "model", "calls", "tokens")
+    return [dict(zip(names, row, strict=True)) for row in rows]
