@@ -146,8 +146,9 @@ def compare(
     """Reprice the stored traffic of a scope on each target.
 
     Without targets, the variants seen in the traffic are taken, dearest first, with the batch
-    tier of the first. `at` (naive UTC) prices the targets at that instant's rates instead of those
-    of each call's own time: for traffic older than a variant. Only calls that are priced as logged are compared: the rest are counted.
+    tier of the first. `at` (naive UTC) prices
+    the targets at that instant's rates instead of those of each call's own time: for traffic older
+    than a variant. Only calls that are priced as logged are compared: the rest are counted.
     """
     where, values = (scope or Scope()).clause()
     chosen = [parse_target(t, catalogue) for t in targets] or _seen(con, catalogue, where, values)
