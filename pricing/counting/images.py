@@ -3,7 +3,7 @@
 Two rules exist. *Tiles*: fit into 2048 x 2048, shorten the short side to 768, then count 512-pixel
 squares: gpt-4o bills 85 + 170 each, so 640 x 480 (2 tiles) is 425. *Patches*: count 32-pixel
 squares, at most 1,536 (a larger image is scaled down first), times a multiplier: gpt-5-mini bills
-300 patches of the same image as 1.2 x 300 = 360. ``detail: low`` is the base alone on tile models
+300 patches of the same image as 1.2 x 300 + 1 = 361. ``detail: low`` is the base alone on tile models
 and changes nothing on patch models.
 
 The size is read from the header of a data URL (PNG, JPEG, GIF, WebP). An address says nothing
@@ -48,13 +48,19 @@ def image_tokens(rule_name: str, source: str, detail: str = "auto") -> ImageToke
             return ImageTokens(base + tile * tiles(*_ASSUMED), base + tile, base + tile * 8)
         exact = base + tile * tiles(*size)
         return ImageTokens(exact, exact, exact)
-    factor, cap = Fraction(rule["multiplier"]), rule["cap"]
+    factor, cap = float(rule["multiplier"]), rule["cap"]
     size = pixel_size(source)
     if size is None:
-        guess = math.ceil(factor * patches(*_ASSUMED, cap))
-        return ImageTokens(guess, math.ceil(factor), math.ceil(factor * cap))
-    exact = math.ceil(factor * patches(*size, cap))
+        guess = _patch_tokens(factor, patches(*_ASSUMED, cap))
+        return ImageTokens(guess, _patch_tokens(factor, 1), _patch_tokens(factor, cap))
+    exact = _patch_tokens(factor, patches(*size, cap))
     return ImageTokens(exact, exact, exact)
+
+
+def _patch_tokens(factor: float, count: int) -> int:
+    # One token around the image, and the product in binary floating point: 1.62 x 300 is billed as
+    # 488 = 487 + 1, which only float arithmetic explains (486.00000000000006 rounded up).
+    return math.ceil(factor * count) + 1
 
 
 def tiles(width: int, height: int) -> int:

@@ -98,7 +98,7 @@ def _object(schema: Schema, root: Schema, depth: int) -> str:
         fields.append((name + ("" if name in needed else "?"), resolve(value, root)))
     if not any(_documentation(field) or "default" in field for _, field in fields):
         inside = ", ".join(f"{name}: {_type(field, root, depth + 1)}" for name, field in fields)
-        return "{" + inside + "}"
+        return "{ " + inside + " }"
     lines: list[str] = []
     for name, field in fields:
         lines += _documentation(field)
