@@ -19,7 +19,7 @@ from typing import Any
 from pricing.counting.result import UnknownModelError
 
 _DATE = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4})$")
-_GATEWAYS = ("openrouter/", "openai/", "azure/")
+_GATEWAYS = ("openrouter/", "openai/", "azure/", "openai.")
 
 
 @dataclass(frozen=True)
