@@ -49,6 +49,7 @@ class Vendor:
     call: int
     thinking: int
     within: float
+    within_tools: float
     plus: int
     found: str
 
@@ -99,7 +100,9 @@ def count_request(request: Mapping[str, Any], model: str, endpoint: str) -> Requ
     pieces = pieces_of(request, endpoint)
     parts = _parts(pieces, vendor, _forces(request), bare=endpoint in ("embeddings", "completions"))
     total = sum(parts.values())
-    room = math.ceil(vendor.within * total) + vendor.plus
+    built = parts["tools"] + parts["tool_calls"] + parts["schema"]
+    room = vendor.within * (total - built) + vendor.within_tools * built
+    room = math.ceil(room) + vendor.plus
     low, high = max(0, total - room), total + room
     notes = [f"Counted in {REFERENCE} times {vendor.text} ({vendor.name}): {vendor.found}"]
     basis = Basis.RATIO
