@@ -75,7 +75,10 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     tools: list[Tool] = field(default_factory=list)
     format: Format | None = None
-    forced: str | None = None
+    forced: str | None = None  # the tool named by tool_choice
+    required: bool = False  # tool_choice asks for some tool
+    parallel: bool = True  # parallel_tool_calls
+    pro: bool = False  # reasoning.mode is "pro"
     images: list[Image] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -101,7 +104,7 @@ def from_chat(request: Mapping[str, Any]) -> Conversation:
     _tools(talk, request)
     if request.get("functions"):
         talk.tools += [_tool(f) for f in request["functions"] if isinstance(f, Mapping)]
-    _chosen(talk, request.get("tool_choice") or request.get("function_call"))
+    _chosen(talk, request, request.get("tool_choice") or request.get("function_call"))
     shape = request.get("response_format")
     if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
         talk.format = _format(shape.get("json_schema"))
@@ -133,7 +136,9 @@ def from_responses(request: Mapping[str, Any]) -> Conversation:
             raise RequestError(f"input[{position}] is not an object.")
         _responses_item(talk, item)
     _tools(talk, request)
-    _chosen(talk, request.get("tool_choice"))
+    _chosen(talk, request, request.get("tool_choice"))
+    reasoning = request.get("reasoning")
+    talk.pro = isinstance(reasoning, Mapping) and reasoning.get("mode") == "pro"
     text = request.get("text")
     shape = text.get("format") if isinstance(text, Mapping) else None
     if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
@@ -175,9 +180,13 @@ def _chat_message(talk: Conversation, message: Mapping[str, Any]) -> None:
 def _responses_item(talk: Conversation, item: Mapping[str, Any]) -> None:
     kind = item.get("type", "message")
     if kind == "message":
-        talk.turns.append(Message(str(item.get("role", "user")), _content(talk, item["content"])))
+        talk.turns.append(
+            Message(str(item.get("role", "user")), _content(talk, item.get("content")))
+        )
     elif kind == "function_call":
-        call = Call(str(item["name"]), str(item.get("arguments") or ""), bool(item.get("id")))
+        call = Call(
+            str(item.get("name", "")), str(item.get("arguments") or ""), bool(item.get("id"))
+        )
         last = talk.turns[-1] if talk.turns else None
         if isinstance(last, Calls):  # calls that follow one another are one parallel turn
             talk.turns[-1] = Calls((*last.calls, call))
@@ -202,6 +211,8 @@ def _content(talk: Conversation, content: object) -> str:
         if isinstance(part, str):
             texts.append(part)
             continue
+        if not isinstance(part, Mapping):
+            raise RequestError("A part of a message's content is not an object.")
         kind = part.get("type")
         if kind in ("text", "input_text", "output_text", "refusal"):
             texts.append(str(part.get("text") or part.get("refusal") or ""))
@@ -244,7 +255,9 @@ def _tool(function: Mapping[str, Any]) -> Tool:
     )
 
 
-def _chosen(talk: Conversation, choice: object) -> None:
+def _chosen(talk: Conversation, request: Mapping[str, Any], choice: object) -> None:
+    talk.required = choice == "required"
+    talk.parallel = request.get("parallel_tool_calls") is not False
     if isinstance(choice, Mapping):
         inner = choice.get("function", choice)
         name = inner.get("name") if isinstance(inner, Mapping) else None

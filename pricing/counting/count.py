@@ -8,7 +8,6 @@ Example::
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +15,12 @@ from pricing.counting import openai, vendors
 from pricing.counting.conversation import (
     Calls,
     Conversation,
-    Message,
     ToolResult,
     from_chat,
     from_responses,
 )
 from pricing.counting.encode import encoder
-from pricing.counting.families import Family, family_of, openai_family, rules_of
+from pricing.counting.families import Family, openai_family, rules_of
 from pricing.counting.result import (
     Basis,
     RequestError,
@@ -111,9 +109,7 @@ def _bare(
     )  # fmt: skip
 
 
-def _openai(
-    request: Mapping[str, Any], model: str, family: Family, endpoint: str
-) -> RequestTokens:
+def _openai(request: Mapping[str, Any], model: str, family: Family, endpoint: str) -> RequestTokens:
     if family.rules is None:
         raise UnknownModelError(model)
     talk = from_chat(request) if endpoint == "chat.completions" else from_responses(request)

@@ -55,6 +55,10 @@ class Rules:
     schema_frame: int
     schema_forced: int
     hidden: int
+    required_forces: bool
+    no_parallel: int
+    pro: int
+    item_comments: bool
     found: str
 
 

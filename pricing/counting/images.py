@@ -3,8 +3,8 @@
 Two rules exist. *Tiles*: fit into 2048 x 2048, shorten the short side to 768, then count 512-pixel
 squares: gpt-4o bills 85 + 170 each, so 640 x 480 (2 tiles) is 425. *Patches*: count 32-pixel
 squares, at most 1,536 (a larger image is scaled down first), times a multiplier: gpt-5-mini bills
-300 patches of the same image as 1.2 x 300 + 1 = 361. ``detail: low`` is the base alone on tile models
-and changes nothing on patch models.
+300 patches of the same image as 1.2 x 300 + 1 = 361. ``detail: low`` is the base alone on tile
+models and changes nothing on patch models.
 
 The size is read from the header of a data URL (PNG, JPEG, GIF, WebP). An address says nothing
 about the size; then the answer is an interval, not a number.
@@ -125,7 +125,7 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:
+        if marker in (0x01, 0xFF) or 0xD0 <= marker <= 0xD8:
             at += 1 if marker == 0xFF else 2
             continue
         # The start-of-frame markers carry the size; C4, C8 and CC are tables.

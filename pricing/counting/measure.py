@@ -5,8 +5,8 @@ FILE holds one JSON object a line with ``request``, ``model``, ``endpoint``, ``c
 requests are countable from the request alone, how many of those are exact and within 2 %, the mean
 error in tokens and how often the stated interval holds the bill.
 
-*Countable* is decided by rule from the request, never by the outcome: no server-side tools or items,
-files, audio, stored conversations, replayed reasoning, and no image whose pixel size is absent.
+*Countable* is decided by rule from the request, never by the outcome: no server-side tools or
+items, files, audio, stored conversations, replayed reasoning, and no image whose pixel size is absent.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def measure(lines: Iterable[str]) -> list[Measured]:
 
 def _endpoint(record: Mapping[str, Any]) -> str:
     counting = {"anthropic.count_tokens": "messages", "responses.input_tokens": "responses"}
-    return counting.get(record["endpoint"], record["endpoint"])
+    endpoint = str(record["endpoint"])
+    return counting.get(endpoint, endpoint)
 
 
 def _billed(record: Mapping[str, Any]) -> int:

@@ -31,16 +31,21 @@ def count_parts(
     parts: Counter[str] = Counter(frame=rules.opening, hidden=rules.hidden)
     _turns(talk, rules, count, parts)
     _blocks(talk, rules, count, parts)
-    if talk.format and not talk.tools and rules.schema_forced >= 0:
-        # Without tools the answer can only be the schema, and its header says so; so do the
-        # headers of the answers before it.
+    if talk.format and rules.schema_forced >= 0:
+        # The header of every earlier answer names the schema; so does that of the answer to come
+        # when, without tools, it can be nothing else.
         answers = sum(isinstance(t, Message) and t.role == "assistant" for t in talk.turns)
-        parts["schema"] += (1 + answers) * (count(talk.format.name) + rules.schema_forced)
-    elif talk.format and rules.schema_forced >= 0:
-        answers = sum(isinstance(t, Message) and t.role == "assistant" for t in talk.turns)
+        answers += not talk.tools
         parts["schema"] += answers * (count(talk.format.name) + rules.schema_forced)
-    if talk.forced and talk.tools and rules.forced >= 0:
-        parts["tools"] += count(f"functions.{talk.forced}") + rules.forced
+    forced = talk.forced
+    if talk.required and rules.required_forces and len(talk.tools) == 1:
+        forced = talk.tools[0].name
+    if forced and talk.tools and rules.forced >= 0:
+        parts["tools"] += count(f"functions.{forced}") + rules.forced
+    if talk.tools and not talk.parallel:
+        parts["hidden"] += rules.no_parallel
+    if talk.pro:
+        parts["hidden"] += rules.pro
     below, above, notes = _images(talk, family, parts)
     return parts, below, above, notes
 
@@ -108,7 +113,7 @@ def _blocks(talk: Conversation, rules: Rules, count: Count, parts: Counter[str])
         text = first or ""
     before = count(text)
     for part, block in (
-        ("tools", namespace(talk.tools) if talk.tools else ""),
+        ("tools", namespace(talk.tools, rules.item_comments) if talk.tools else ""),
         ("schema", response_format(talk.format) if talk.format else ""),
     ):
         if not block:
@@ -136,9 +141,7 @@ def _blocks(talk: Conversation, rules: Rules, count: Count, parts: Counter[str])
 _ENDS = frozenset(".,;:!?)]}\"'`*>/|=-_")
 
 
-def _images(
-    talk: Conversation, family: Family, parts: Counter[str]
-) -> tuple[int, int, list[str]]:
+def _images(talk: Conversation, family: Family, parts: Counter[str]) -> tuple[int, int, list[str]]:
     below = above = 0
     notes: list[str] = []
     if not talk.images:

@@ -1,7 +1,7 @@
 """Read any vendor's request body into plain counts of text: what is said, called, offered.
 
-Models without rules of their own are counted as *pieces*: the tokens of their texts in one reference
-encoding, and how many messages, calls and tools carry them. A vendor's table row turns pieces into
+Models without rules of their own are counted as *pieces*: the tokens of their texts in one
+reference encoding, and how many messages, calls and tools carry them. A vendor's table row turns pieces into
 an estimate. Example: an Anthropic body with a system prompt and one user message is two texts and
 one message.
 """
@@ -155,7 +155,9 @@ def _openai_shape(
                 pieces.texts.append(turn.text)
             elif isinstance(turn, Calls):
                 pieces.messages += 1
-                pieces.calls += [f'{{"name":"{c.name}","arguments":{c.arguments}}}' for c in turn.calls]
+                pieces.calls += [
+                    f'{{"name":"{c.name}","arguments":{c.arguments}}}' for c in turn.calls
+                ]
             else:
                 pieces.messages += 1
                 pieces.texts.append(turn.text)

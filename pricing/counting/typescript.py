@@ -1,7 +1,7 @@
 """Render function tools the way OpenAI models read them, to count what they cost.
 
-The API does not send the JSON of a tool to the model. It writes a TypeScript-like namespace into the
-prompt, and that text is what is billed. Example: the tool ``get_weather`` with a described string
+The API does not send the JSON of a tool to the model. It writes a TypeScript-like namespace into
+the prompt, and that text is what is billed. Example: the tool ``get_weather`` with a described string
 ``city`` becomes::
 
     # Tools
@@ -47,15 +47,20 @@ class Tool:
     parameters: Schema
 
 
-def namespace(tools: Iterable[Tool]) -> str:
-    """The whole block for a list of tools, without a trailing newline."""
-    return HEADING + "\n\n".join(render_tool(tool) for tool in tools) + CLOSING
+def namespace(tools: Iterable[Tool], item_comments: bool = True) -> str:
+    """The whole block for a list of tools, without a trailing newline.
+
+    ``item_comments``: whether titles and descriptions of array items are written out (gpt-3.5 and
+    gpt-4 leave them away).
+    """
+    written = (render_tool(tool, item_comments) for tool in tools)
+    return HEADING + "\n\n".join(written) + CLOSING
 
 
-def render_tool(tool: Tool) -> str:
+def render_tool(tool: Tool, item_comments: bool = True) -> str:
     """One tool: its description as comments, then its type line."""
     lines = comment(tool.description)
-    root = tool.parameters
+    root = tool.parameters if item_comments else _without_item_comments(tool.parameters)
     if not _properties(root):
         lines.append(f"type {tool.name} = () => any;")
     else:
@@ -63,6 +68,18 @@ def render_tool(tool: Tool) -> str:
         lead = " " + "".join(f"{line}\n" for line in _documentation(root))
         lines.append(f"type {tool.name} = (_:{lead}{_object(root, root, 0)}) => any;")
     return "\n".join(lines)
+
+
+def _without_item_comments(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_item_comments(each) for each in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    plain = {key: _without_item_comments(value) for key, value in schema.items()}
+    items = plain.get("items")
+    if schema.get("type") == "array" and isinstance(items, Mapping):
+        plain["items"] = {k: v for k, v in items.items() if k not in ("title", "description")}
+    return plain
 
 
 def comment(text: str) -> list[str]:
