@@ -3,8 +3,8 @@
 Example: three calls estimated at 100, 200 and 400 tokens and billed 160, 270 and 490 lie on
 billed = 1.1 x estimate + 50: the ratio is 1.1 and 50 tokens are hidden in every request.
 
-The line is fitted by Theil-Sen (the median of all pairwise slopes): up to 29 % of the samples may be
-wrong (retries, cached duplicates, mocks) and it stays where it is. Ratio and constant are both
+The line is fitted by Theil-Sen (the median of all pairwise slopes): up to 29 % of the samples may
+be wrong (retries, cached duplicates, mocks) and it stays where it is. Ratio and constant are both
 learned only when the estimates differ enough to tell them apart; otherwise one of them is held.
 """
 
@@ -24,7 +24,7 @@ _PAIRS = 200_000
 
 @dataclass(frozen=True)
 class Sample:
-    """One logged call: tokens estimated before, input tokens billed after (cached ones included)."""
+    """One logged call: estimated tokens, and input tokens billed (cached ones included)."""
 
     estimated: int
     billed: int
@@ -65,8 +65,8 @@ def calibrate(samples: Sequence[Sample] | Sequence[tuple[int, int]]) -> Calibrat
     used = [(float(x), float(y)) for x, y in pairs if x > 0 and y > 0]
     if len(used) < 3:
         raise CountingError(
-            f"Calibration needs at least 3 calls with an estimate and a billed count; got {len(used)} "
-            f"of {len(pairs)} usable."
+            "Calibration needs at least 3 calls with an estimate and a billed count; "
+            f"{len(used)} of {len(pairs)} are usable."
         )
     smallest, largest = min(x for x, _ in used), max(x for x, _ in used)
     if len(used) >= _FEW and largest >= _SPREAD * smallest:

@@ -91,7 +91,7 @@ def count_request(
 def _bare(
     request: Mapping[str, Any], key: str, model: str, family: Family, endpoint: str
 ) -> RequestTokens:
-    """Embeddings and old completions: the text, plainly encoded; a list of token ids is its length."""
+    """Embeddings and old completions: plainly encoded; a list of token ids is its length."""
     given = request.get(key)
     items = [given] if isinstance(given, str) else given
     if not isinstance(items, list):

@@ -6,7 +6,8 @@ requests are countable from the request alone, how many of those are exact and w
 error in tokens and how often the stated interval holds the bill.
 
 *Countable* is decided by rule from the request, never by the outcome: no server-side tools or
-items, files, audio, stored conversations, replayed reasoning, and no image whose pixel size is absent.
+items, files, audio, stored conversations or replayed reasoning, and no image whose pixel size is
+absent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Read any vendor's request body into plain counts of text: what is said, called, offered.
 
 Models without rules of their own are counted as *pieces*: the tokens of their texts in one
-reference encoding, and how many messages, calls and tools carry them. A vendor's table row turns pieces into
-an estimate. Example: an Anthropic body with a system prompt and one user message is two texts and
+reference encoding, and how many messages, calls and tools carry them. A vendor's table row turns
+pieces into an estimate. Example: an Anthropic body with a system prompt and one user message is two texts and
 one message.
 """
 

@@ -1,8 +1,8 @@
 """Render function tools the way OpenAI models read them, to count what they cost.
 
 The API does not send the JSON of a tool to the model. It writes a TypeScript-like namespace into
-the prompt, and that text is what is billed. Example: the tool ``get_weather`` with a described string
-``city`` becomes::
+the prompt, and that text is what is billed. Example: the tool ``get_weather`` with a described
+string ``city`` becomes::
 
     # Tools
 
