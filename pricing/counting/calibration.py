@@ -52,7 +52,9 @@ class Calibration:
         middle = self.slope * estimated + self.offset
         scale = middle if self.relative else 1.0
         low, high = middle + self.low * scale, middle + self.high * scale
-        return max(0, round(middle)), max(0, math.floor(low)), max(0, math.ceil(high))
+        # A millionth of a token is rounding error of the line, not part of the interval.
+        floor, ceiling = math.floor(low + 1e-6), math.ceil(high - 1e-6)
+        return max(0, round(middle)), max(0, floor), max(0, ceiling)
 
 
 def calibrate(samples: Sequence[Sample] | Sequence[tuple[int, int]]) -> Calibration:
