@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pricing.counting.calibration import Calibration, Sample, calibrate
-    from pricing.counting.count import count_request, count_text
+    from pricing.counting.count import count_request, count_text, endpoint_of
     from pricing.counting.encode import backend, encoder
     from pricing.counting.result import (
         Basis,
@@ -35,6 +35,7 @@ _HOME = {
     "count_text": "count",
     "backend": "encode",
     "encoder": "encode",
+    "endpoint_of": "count",
     "Basis": "result",
     "CountingError": "result",
     "RequestError": "result",
@@ -47,7 +48,7 @@ _HOME = {
 __all__ = [
     "Basis", "Calibration", "CountingError", "RequestError", "RequestTokens", "Sample",
     "TextTokens", "UnknownModelError", "VocabularyError", "backend", "calibrate", "count_request",
-    "count_text", "encoder",
+    "count_text", "encoder", "endpoint_of",
 ]  # fmt: skip
 
 

@@ -37,9 +37,35 @@ ENDPOINTS = {
     "anthropic.messages": "messages",
     "generateContent": "generateContent",
     "gemini.generateContent": "generateContent",
+    "anthropic.count_tokens": "messages",
+    "responses.input_tokens": "responses",
     "embeddings": "embeddings",
     "completions": "completions",
 }
+
+
+def endpoint_of(request: Mapping[str, Any], model: str | None = None) -> str:
+    """The endpoint a body was written for, told by the keys it has; for commands that read files.
+
+    ``contents`` is Gemini, ``input`` Responses (or embeddings, by the model), ``prompt`` the old
+    completions, ``messages`` Anthropic for Claude models and Chat Completions otherwise. Raises
+    :class:`RequestError` when none of them is there.
+    """
+    name = str(model or request.get("model") or "").lower()
+    if "contents" in request:
+        return "generateContent"
+    if "messages" in request:
+        # Gateways sell Claude in the shape of Chat Completions; Anthropic's own body must state
+        # max_tokens and keeps the system prompt beside the messages.
+        own = "claude" in name and "max_tokens" in request and not name.startswith("anthropic/")
+        return "messages" if own or "system" in request else "chat.completions"
+    if "input" in request:
+        return "embeddings" if "embed" in name else "responses"
+    if "prompt" in request and not isinstance(request["prompt"], Mapping):
+        return "completions"
+    raise RequestError(
+        "Not a request body: it has none of 'messages', 'input', 'contents' and 'prompt'."
+    )
 
 
 def count_text(text: str, model: str) -> TextTokens:

@@ -63,18 +63,12 @@ def measure(lines: Iterable[str]) -> list[Measured]:
         category = str(record.get("category") or record.get("endpoint"))
         billed = _billed(record)
         try:
-            tokens = count_request(record["request"], record["model"], _endpoint(record))
+            tokens = count_request(record["request"], record["model"], record["endpoint"])
         except CountingError as error:
             measured.append(Measured(number, category, billed, None, str(error)))
         else:
             measured.append(Measured(number, category, billed, tokens))
     return measured
-
-
-def _endpoint(record: Mapping[str, Any]) -> str:
-    counting = {"anthropic.count_tokens": "messages", "responses.input_tokens": "responses"}
-    endpoint = str(record["endpoint"])
-    return counting.get(endpoint, endpoint)
 
 
 def _billed(record: Mapping[str, Any]) -> int:

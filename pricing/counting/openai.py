@@ -130,15 +130,11 @@ def _blocks(talk: Conversation, rules: Rules, count: Count, parts: Counter[str])
         for tool in talk.tools:
             if not tool.description.strip():
                 parts["tools"] += rules.tools_bare
-            elif tool.description.strip()[-1] not in _ENDS:
+            elif count(tool.description.strip()[-1] + "\n") > 1:
                 parts["tools"] += rules.tools_line
         parts["hidden"] += rules.preamble
     elif talk.format and not joined:
         parts["schema"] += rules.schema_frame
-
-
-# Punctuation that is one token with the line end after it.
-_ENDS = frozenset(".,;:!?)]}\"'`*>/|=-_")
 
 
 def _images(talk: Conversation, family: Family, parts: Counter[str]) -> tuple[int, int, list[str]]:

@@ -2,8 +2,8 @@
 
 Models without rules of their own are counted as *pieces*: the tokens of their texts in one
 reference encoding, and how many messages, calls and tools carry them. A vendor's table row turns
-pieces into an estimate. Example: an Anthropic body with a system prompt and one user message is two texts and
-one message.
+pieces into an estimate. Example: an Anthropic body with a system prompt and one user message is
+two texts and one message.
 """
 
 from __future__ import annotations

@@ -14,8 +14,11 @@ REFERENCES = {name: _load(name, "tiktoken") for name in ("o200k_base", "cl100k_b
 ANY = st.text(st.characters(), max_size=200)
 HARD = st.lists(
     st.sampled_from(
-        ["  ", "\n\n", "\t", "\r\n", "'s", "'LL", "ß", "İ", "1234567", "٣٤", "é", "e\u0301", "中文", "🤷🏽‍♀️",
-         "<|endoftext|>", "<|im_start|>", "....", "/*", "\ud83d", "\udc00", "\u0cdc", "\u1ad0", "aaaa", "\x00"]
+        [
+            "  ", "\n\n", "\t", "\r\n", "'s", "'LL", "ß", "İ", "1234567", "٣٤", "é", "e\u0301",
+            "中文", "🤷🏽‍♀️", "<|endoftext|>", "<|im_start|>", "....", "/*", "\ud83d", "\udc00",
+            "\u0cdc", "\u1ad0", "aaaa", "\x00",
+        ]
     ),
     max_size=30,
 ).map("".join)  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.counting import Basis, RequestError, UnknownModelError, count_request
+from pricing.counting import Basis, RequestError, UnknownModelError, count_request, endpoint_of
 from pricing.counting.encode import encoder
 
 HI = [{"role": "user", "content": "hi"}]
@@ -276,7 +276,8 @@ def test_parts_sum_to_the_total_and_the_request_is_left_alone(messages, model):
 @given(schema=st.recursive(
     st.none() | st.booleans() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["type", "properties", "items", "anyOf", "enum", "title", "$ref"]) | st.text(max_size=3),
+        st.sampled_from(["type", "properties", "items", "anyOf", "enum", "title", "$ref"])
+        | st.text(max_size=3),
         inner, max_size=4),
     max_leaves=8,
 ))  # fmt: skip
@@ -292,3 +293,27 @@ def test_a_schema_that_refers_to_itself_ends():
     parameters["$defs"] = {"node": node}
     tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
     assert chat(tools=[tool]).parts["tools"] > 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "endpoint"),
+    [
+        ({"model": "gpt-4o", "messages": HI}, "chat.completions"),
+        ({"model": "gpt-4o", "input": "hi"}, "responses"),
+        ({"model": "text-embedding-3-small", "input": "hi"}, "embeddings"),
+        ({"model": "claude-opus-4-8", "messages": HI, "max_tokens": 9}, "messages"),
+        (
+            {"model": "anthropic/claude-opus-4.8", "messages": HI, "max_tokens": 9},
+            "chat.completions",
+        ),
+        ({"contents": []}, "generateContent"),
+        ({"model": "davinci-002", "prompt": "hi"}, "completions"),
+    ],
+)
+def test_the_endpoint_of_a_body_is_told_by_its_keys(request_, endpoint):
+    assert endpoint_of(request_) == endpoint
+
+
+def test_a_body_without_known_keys_has_no_endpoint():
+    with pytest.raises(RequestError, match="Not a request body"):
+        endpoint_of({"text": "hi"})
