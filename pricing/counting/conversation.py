@@ -8,12 +8,14 @@ listed by name in ``unknown``, by rule from the request alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pricing.counting.result import RequestError
 from pricing.counting.typescript import Tool
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,14 @@ class Conversation:
         """Note something that only the server can count, once."""
         if what not in self.unknown:
             self.unknown.append(what)
+
+
+def read(reader: Callable[[Mapping[str, Any]], _T], request: Mapping[str, Any]) -> _T:
+    """Read a body, turning a value of an unexpected type into a :class:`RequestError`."""
+    try:
+        return reader(request)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RequestError(f"The request body has a value of the wrong type: {error}.") from error
 
 
 def from_chat(request: Mapping[str, Any]) -> Conversation:

@@ -18,6 +18,7 @@ from pricing.counting.conversation import (
     ToolResult,
     from_chat,
     from_responses,
+    read,
 )
 from pricing.counting.encode import encoder
 from pricing.counting.families import Family, openai_family, rules_of
@@ -138,7 +139,7 @@ def _bare(
 def _openai(request: Mapping[str, Any], model: str, family: Family, endpoint: str) -> RequestTokens:
     if family.rules is None:
         raise UnknownModelError(model)
-    talk = from_chat(request) if endpoint == "chat.completions" else from_responses(request)
+    talk = read(from_chat if endpoint == "chat.completions" else from_responses, request)
     rules = rules_of(family.rules, endpoint)
     count = encoder(family.encoding).count
     parts, below, above, notes = openai.count_parts(talk, family, rules, count)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pricing.counting.conversation import Calls, Message, from_chat, from_responses
+from pricing.counting.conversation import Calls, Message, from_chat, from_responses, read
 from pricing.counting.result import RequestError
 from pricing.counting.schema import prune
 
@@ -41,7 +41,7 @@ def pieces_of(request: Mapping[str, Any], endpoint: str) -> Pieces:
     reader = _READERS.get(endpoint)
     if reader is None:
         raise RequestError(f"No reader for endpoint {endpoint!r} and this model.")
-    return reader(request)
+    return read(reader, request)
 
 
 def _json(value: object) -> str:
