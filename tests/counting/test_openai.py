@@ -1,0 +1,319 @@
+"""Whole OpenAI requests: exact totals worked out by hand from the rules, and their parts."""
+
+import copy
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pricing.counting import Basis, RequestError, UnknownModelError, count_request, endpoint_of
+from pricing.counting.encode import encoder
+
+HI = [{"role": "user", "content": "hi"}]
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Current weather.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+            "additionalProperties": False,
+        },
+        "strict": True,
+    },
+}
+FLAT = {"type": "function", **TOOL["function"]}
+
+
+def chat(model="gpt-4o", messages=HI, **more):
+    return count_request({"model": model, "messages": messages, **more})
+
+
+def responses(model="gpt-4o", given=HI, **more):
+    return count_request({"model": model, "input": given, **more}, endpoint="responses")
+
+
+def n(text, encoding="o200k_base"):
+    return encoder(encoding).count(text)
+
+
+@pytest.mark.parametrize(
+    ("model", "total"),
+    [
+        ("gpt-3.5-turbo", 8),
+        ("gpt-4", 8),
+        ("gpt-4o", 8),
+        ("gpt-4.1-nano", 8),
+        ("o3", 7),
+        ("gpt-5", 7),
+    ],
+)
+def test_one_message(model, total):
+    tokens = chat(model)
+    assert (tokens.total, tokens.low, tokens.high) == (total, total, total)
+    assert tokens.basis is Basis.EXACT
+    assert tokens.parts == {"frame": total - 1, "messages": 1}
+    assert responses(model).total == total
+    assert responses(model, "hi").total == total
+
+
+def test_instructions_are_a_system_message():
+    with_role = responses(given=[{"role": "system", "content": "Be brief."}, *HI])
+    assert responses(instructions="Be brief.").total == with_role.total == 8 + 4 + 3
+
+
+def test_an_earlier_answer_costs_two_more_on_gpt_5():
+    turns = [*HI, {"role": "assistant", "content": "hello"}, *HI]
+    assert chat("gpt-4o", turns).total == 8 + 2 * 5
+    assert chat("gpt-5", turns).total == 7 + 2 * 5 + 2
+
+
+def test_a_name():
+    named = [{"role": "user", "content": "hi", "name": "ann"}]
+    assert chat("gpt-4", named).total == 8 + 1 + n("ann", "cl100k_base")
+    assert chat("gpt-4o", named).total == 8 + n("ann")
+
+
+def test_text_parts_are_joined_before_encoding():
+    parts = [{"type": "text", "text": "hello wo"}, {"type": "text", "text": "rld"}]
+    assert chat(messages=[{"role": "user", "content": parts}]).parts["messages"] == 2
+
+
+BLOCK = (
+    "# Tools\n\n## functions\n\nnamespace functions {\n\n// Current weather.\n"
+    "type get_weather = (_: { city: string }) => any;\n\n} // namespace functions"
+)
+
+
+def test_tools_alone_and_after_a_system_message():
+    alone = chat(tools=[TOOL])
+    assert alone.parts == {"frame": 7, "messages": 1, "tools": n(BLOCK) + 4 - 1}
+    assert alone.basis is Basis.RECONSTRUCTED
+    assert alone.low < alone.total < alone.high
+    after = chat(messages=[{"role": "system", "content": "Be brief."}, *HI], tools=[TOOL])
+    assert after.parts["tools"] == n(f"Be brief.\n\n{BLOCK}") - n("Be brief.") - 1
+
+
+def test_tools_by_family_and_endpoint():
+    assert responses(tools=[FLAT]).parts["tools"] == n(BLOCK) - 3
+    five = chat("gpt-5", tools=[TOOL])
+    assert (five.parts["tools"], five.parts["hidden"]) == (n(BLOCK) + 4, 81)
+    five = responses("gpt-5", tools=[FLAT])
+    assert five.parts["tools"] == n(BLOCK) + 4 - 1
+    assert "hidden" not in five.parts
+    bare = {**FLAT, "description": ""}
+    without = BLOCK.replace("// Current weather.\n", "")
+    assert responses("gpt-5", tools=[bare]).parts["tools"] == n(without) + 4 - 1 - 1
+
+
+def test_a_named_tool_is_written_into_the_answers_header():
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    forced = n("functions.get_weather") + 6
+    assert chat(tools=[TOOL], tool_choice=named).total == chat(tools=[TOOL]).total + forced
+    for choice in ("auto", "none", "required"):
+        assert chat(tools=[TOOL], tool_choice=choice).total == chat(tools=[TOOL]).total
+    plain = responses(tools=[FLAT]).total
+    assert responses(tools=[FLAT], tool_choice="required").total == plain + forced
+    two = [FLAT, {**FLAT, "name": "get_time"}]
+    assert responses(tools=two, tool_choice="required").total == responses(tools=two).total
+
+
+def call(arguments='{"city": "Paris"}', name="get_weather"):
+    return {"id": "call_1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def turn(*calls):
+    results = [{"role": "tool", "tool_call_id": "call_1", "content": "sunny"} for _ in calls]
+    return [*HI, {"role": "assistant", "content": None, "tool_calls": list(calls)}, *results]
+
+
+NAMES = n("functions.get_weather") + n("get_weather")
+COMPACT = n('{"city":"Paris"}')
+
+
+def test_a_call_and_its_result():
+    once = NAMES + COMPACT + n("sunny")
+    assert chat(messages=turn(call())).parts["tool_calls"] == once + 12
+    assert chat("gpt-5", turn(call())).parts["tool_calls"] == once + 18
+    # The spacing of the arguments as sent is not what is billed.
+    assert chat(messages=turn(call('{"city":"Paris"}'))).total == chat(messages=turn(call())).total
+
+
+def test_parallel_calls_are_one_object_in_chat_and_single_calls_in_responses():
+    use = '{"recipient_name":"functions.get_weather","parameters":{"city":"Paris"}}'
+    uses = n('{"tool_uses":[' + use + "," + use + "]}")
+    assert chat(messages=turn(call(), call())).parts["tool_calls"] == uses + 24 + 2 * n("sunny")
+    item = {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "sunny"}
+    each = NAMES + 1
+    twice = responses(given=[*HI, item, item, result, result]).parts["tool_calls"]
+    assert twice == 2 * (each + 10 + n("sunny"))
+    five = responses("gpt-5", [*HI, item, item, result, result]).parts["tool_calls"]
+    assert five == 22 + 2 * (each + 13 + n("sunny"))
+    stored = responses(given=[*HI, {**item, "id": "fc_1"}, result]).parts["tool_calls"]
+    assert stored == each + 10 + 3 + n("sunny")
+
+
+SCHEMA = {
+    "type": "object",
+    "title": "Answer",
+    "properties": {"required": {"type": "integer", "minimum": 0, "default": 3}},
+    "required": ["required"],
+    "additionalProperties": False,
+}
+# Keywords are dropped, a property that is called like one is not.
+FORMAT_BLOCK = (
+    "# Response Formats\n\n## answer\n\n"
+    '{"type":"object","title":"Answer","properties":{"required":{"type":"integer"}}}'
+)
+
+
+def test_structured_output():
+    shape = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
+    forced = n("answer") + 2
+    assert chat(response_format=shape).parts["schema"] == n(FORMAT_BLOCK) + 4 + forced
+    assert chat("gpt-5", response_format=shape).parts["schema"] == n(FORMAT_BLOCK) + forced
+    before = [*HI, {"role": "assistant", "content": "{}"}, *HI]
+    assert chat("gpt-5", before, response_format=shape).parts["schema"] == (
+        n(FORMAT_BLOCK) + 2 * forced
+    )
+    flat = {"format": {"type": "json_schema", "name": "answer", "schema": SCHEMA}}
+    assert responses("gpt-5", text=flat).parts["schema"] == n(FORMAT_BLOCK)
+    assert responses(text=flat).parts["schema"] == n(FORMAT_BLOCK) + 1
+    for free in ("text", "json_object"):
+        assert chat(response_format={"type": free}).total == chat().total
+
+
+def test_schemas_are_billed_in_ascii():
+    schema = {"type": "string", "description": "caf\u00e9"}
+    shape = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    body = '{"type":"string","description":"caf\\u00e9"}'
+    assert chat("gpt-5", response_format=shape).parts["schema"] == (
+        n(f"# Response Formats\n\n## a\n\n{body}") + n("a") + 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_", "endpoint", "what"),
+    [
+        ({"input": "x", "tools": [{"type": "web_search"}]}, "responses", "web_search"),
+        ({"input": "x", "previous_response_id": "resp_1"}, "responses", "stored"),
+        ({"input": [{"type": "reasoning", "summary": []}]}, "responses", "reasoning"),
+        ({"messages": HI, "web_search_options": {}}, "chat.completions", "web search"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]},
+            "chat.completions",
+            "file",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            "chat.completions",
+            "audio",
+        ),
+    ],
+)
+def test_what_only_the_server_counts_is_named(request_, endpoint, what):
+    tokens = count_request(request_, "gpt-4o", endpoint)
+    assert tokens.basis is Basis.UNKNOWN
+    assert not tokens.countable
+    assert what in tokens.notes[0]
+    assert tokens.high > tokens.total
+
+
+@pytest.mark.parametrize(
+    ("request_", "endpoint"),
+    [
+        ({"input": "x"}, "chat.completions"),
+        ({"messages": HI}, "responses"),
+        ({"messages": ["hi"]}, "chat.completions"),
+        ({"messages": HI}, "poems"),
+        ({"messages": HI}, "messages"),
+    ],
+)
+def test_a_body_of_another_shape_is_an_error(request_, endpoint):
+    with pytest.raises(RequestError):
+        count_request(request_, "gpt-4o", endpoint)
+
+
+def test_a_request_without_a_known_model_is_an_error():
+    with pytest.raises(UnknownModelError, match="No model given"):
+        count_request({"messages": HI})
+    with pytest.raises(UnknownModelError, match="gpt-9"):
+        count_request({"messages": HI, "model": "gpt-9"})
+
+
+def test_embeddings_are_plain_text():
+    body = {"model": "text-embedding-3-small", "input": ["hello world", [1, 2, 3]]}
+    assert count_request(body, endpoint="embeddings").total == 5
+
+
+MESSAGES = st.lists(
+    st.fixed_dictionaries(
+        {"role": st.sampled_from(["user", "assistant", "system"]), "content": st.text(max_size=30)}
+    ),
+    max_size=5,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(messages=MESSAGES, model=st.sampled_from(["gpt-4", "gpt-4o", "o3", "gpt-5.4"]))
+def test_parts_sum_to_the_total_and_the_request_is_left_alone(messages, model):
+    request = {"model": model, "messages": messages, "tools": [TOOL]}
+    before = copy.deepcopy(request)
+    tokens = count_request(request)
+    assert sum(tokens.parts.values()) == tokens.total
+    assert tokens.low <= tokens.total <= tokens.high
+    assert request == before
+    # One more message costs its envelope and its text, whatever came before.
+    more = count_request({**request, "messages": [*messages, *HI]})
+    assert more.total - tokens.total == 3 + 1 + 1
+
+
+@settings(deadline=None, max_examples=60)
+@given(schema=st.recursive(
+    st.none() | st.booleans() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["type", "properties", "items", "anyOf", "enum", "title", "$ref"])
+        | st.text(max_size=3),
+        inner, max_size=4),
+    max_leaves=8,
+))  # fmt: skip
+def test_any_json_as_a_schema_is_counted_without_a_crash(schema):
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    assert chat(tools=[tool]).parts["tools"] > 0
+    json.dumps(schema)
+
+
+def test_a_schema_that_refers_to_itself_ends():
+    node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}
+    parameters = {"type": "object", "properties": {"n": {"$ref": "#/$defs/node"}}}
+    parameters["$defs"] = {"node": node}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    assert chat(tools=[tool]).parts["tools"] > 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "endpoint"),
+    [
+        ({"model": "gpt-4o", "messages": HI}, "chat.completions"),
+        ({"model": "gpt-4o", "input": "hi"}, "responses"),
+        ({"model": "text-embedding-3-small", "input": "hi"}, "embeddings"),
+        ({"model": "claude-opus-4-8", "messages": HI, "max_tokens": 9}, "messages"),
+        (
+            {"model": "anthropic/claude-opus-4.8", "messages": HI, "max_tokens": 9},
+            "chat.completions",
+        ),
+        ({"contents": []}, "generateContent"),
+        ({"model": "davinci-002", "prompt": "hi"}, "completions"),
+    ],
+)
+def test_the_endpoint_of_a_body_is_told_by_its_keys(request_, endpoint):
+    assert endpoint_of(request_) == endpoint
+
+
+def test_a_body_without_known_keys_has_no_endpoint():
+    with pytest.raises(RequestError, match="Not a request body"):
+        endpoint_of({"text": "hi"})
