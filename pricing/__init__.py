@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pricing.catalogue import Catalogue, build_catalogue, default_catalogue
+    from pricing.counting import RequestTokens, count_request, count_text
     from pricing.estimator import PricedCall, price_call
     from pricing.usage import UsageError, read_usage
 
@@ -29,13 +30,17 @@ _HOME = {
     "read_usage": "pricing.usage",
     "RequestTokens": "pricing.counting",
     "count_request": "pricing.counting",
+    "count_text": "pricing.counting",
 }
 
 __all__ = [
     "Catalogue",
     "PricedCall",
+    "RequestTokens",
     "UsageError",
     "build_catalogue",
+    "count_request",
+    "count_text",
     "default_catalogue",
     "price_call",
     "read_usage",

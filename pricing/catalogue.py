@@ -16,7 +16,7 @@ A *route* is the answer to "which card prices this call?", found once for each d
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -70,7 +70,7 @@ class Catalogue:
         *,
         user_cards: Iterable[Card] = (),
         discounts: Iterable[Offer] = (),
-        fallbacks: dict[str, Sequence[str]] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
         packaged: bool = True,
     ) -> None:
         """Build from card files. `fallbacks` names sellers whose card may stand in, per seller:
@@ -391,7 +391,7 @@ def build_catalogue(
     *,
     card_files: Iterable[Path] = (),
     discounts: dict[str, Decimal] | None = None,
-    fallbacks: dict[str, Sequence[str]] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
 ) -> Catalogue:
     """The shipped cards plus a user's card files, discounts and allowed fallbacks."""
     return Catalogue(

@@ -150,11 +150,6 @@ class RateVector:
         )
 
 
-# Write prices of a lifetime nobody published a price for are a guess; so are writes whose
-# lifetime the log does not state when the card prices lifetimes apart.
-_WRITE_LIFETIMES = ("cache_write_30m", "cache_write_1h", "cache_write_12h")
-
-
 def compile_card(rates: Sequence[Rate], standard: Sequence[Rate] = ()) -> list[RateVector]:
     """Turn the rates of one (seller, variant, tier, region) into vectors that do not overlap.
 
@@ -241,6 +236,9 @@ def _resolve(own: dict[str, Rate], base: dict[str, Rate]) -> dict[str, MeterPric
         for name in METERS
         if name.startswith("cache_write_") and "cache_write_unknown" in own
     )
+    # A plain write price is that of the seller's default lifetime: 5 minutes where an hour is
+    # priced apart (Anthropic), else the 30 minutes that OpenAI's guide names as the only value.
+    default_lifetime = "cache_write_5m" if "cache_write_1h" in own else "cache_write_30m"
     for name, meter in METERS.items():
         rate = own.get(name)
         if rate is not None:
@@ -256,11 +254,9 @@ def _resolve(own: dict[str, Rate], base: dict[str, Rate]) -> dict[str, MeterPric
             continue
         parent = out.get(meter.parent) if meter.parent else None
         if parent is not None:
-            guess = parent.assumed or (
-                name in _WRITE_LIFETIMES
-                and meter.parent is not None
-                and out[meter.parent].via != "input_uncached"
-            )
+            guess = parent.assumed
+            if name.startswith("cache_write_") and out["cache_write_unknown"].via == "":
+                guess = own["cache_write_unknown"].assumed or name != default_lifetime
             via = parent.via or meter.parent or ""
             out[name] = MeterPrice(parent.price, parent.rate_id, via=via, assumed=guess)
     return out

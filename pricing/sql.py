@@ -19,7 +19,7 @@ from typing import Any
 
 from pricing.catalogue import CardKey, Catalogue
 from pricing.meters import COUNTED, METERS
-from pricing.rates import ALL_WEEK, DAY_MINUTES
+from pricing.rates import ALL_WEEK, DAY_MINUTES, RateVector
 
 PRICED: tuple[str, ...] = tuple(METERS)
 """Meters that have a price column `p_<meter>` in a vector table."""
@@ -71,18 +71,20 @@ def vector_rows(
     number = first_id
     for card_id, card in cards:
         for v in catalogue.vectors(card, known_at=known_at, list_prices=list_prices):
-            window = (v.weekdays, v.minute_from, v.minute_to)
-            assumed = sum(_BIT[m] for m, p in v.prices.items() if m in _BIT and p.assumed)
-            vectors.append(
-                (
-                    number, card_id, v.valid_from, v.valid_to, v.min_input, v.max_input, *window,
-                    window == (ALL_WEEK, 0, DAY_MINUTES), assumed,
-                    *(v.price(name) for name in PRICED),
-                )
-            )  # fmt: skip
+            vectors.append(vector_row(number, card_id, v))
             rates += [(number, m, p.rate_id, p.via) for m, p in v.prices.items()]
             number += 1
     return vectors, rates
+
+
+def vector_row(vector_id: int, card_id: int, v: RateVector) -> tuple[Any, ...]:
+    """One vector as a row of `VECTOR_COLUMNS`."""
+    window = (v.weekdays, v.minute_from, v.minute_to)
+    assumed = sum(_BIT[m] for m, p in v.prices.items() if m in _BIT and p.assumed)
+    return (
+        vector_id, card_id, v.valid_from, v.valid_to, v.min_input, v.max_input, *window,
+        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, *(v.price(name) for name in PRICED),
+    )  # fmt: skip
 
 
 def create_table(name: str, columns: Sequence[tuple[str, str]], *, temporary: bool = False) -> str:

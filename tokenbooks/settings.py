@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -102,9 +101,7 @@ class Settings(BaseSettings):
         if not (self.cards or self.discounts or self.fallbacks):
             return default_catalogue()
         fallbacks = {seller: tuple(others) for seller, others in self.fallbacks.items()}
-        return build_catalogue(
-            card_files=self.cards, discounts=self.discounts, fallbacks=fallbacks
-        )
+        return build_catalogue(card_files=self.cards, discounts=self.discounts, fallbacks=fallbacks)
 
 
 def find_file(start: Path | None = None) -> Path | None:

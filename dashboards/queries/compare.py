@@ -277,10 +277,12 @@ def _row(
     if over is not None and variant is not None:
         if over[0]:
             notes.append(
-                f"{over[0]:,} calls do not fit its context of {variant.context_window:,} tokens"
+                f"{over[0]:,} of the calls: too long for its context of {variant.context_window:,} tokens"
             )
         if over[1]:
-            notes.append(f"{over[1]:,} answers exceed its maximum of {variant.max_output:,}")
+            notes.append(
+                f"{over[1]:,} of the answers: longer than its maximum of {variant.max_output:,}"
+            )
     if variant is not None and variant.retired is not None:
         gone = variant.retired_on(today.date())
         after = f"; successor {variant.successor}" if variant.successor else ""

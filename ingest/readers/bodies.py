@@ -21,8 +21,17 @@ from typing import Any
 
 from ingest.files import BadLine, Source
 from ingest.readers import body_modules
-from ingest.readers.base import BodyReader, Envelope, ReadContext, Result, reject
+from ingest.readers.base import (
+    BodyReader,
+    Envelope,
+    ReadContext,
+    Result,
+    make_records,
+    reject,
+)
+from ingest.readers.hosts import provider_of
 from ingest.record import Reject, UsageRecord, instant, short_text
+from pricing.usage import Reading
 
 
 def body_readers() -> tuple[BodyReader, ...]:
@@ -77,12 +86,50 @@ def read_document(document: Mapping[str, Any], line: int, context: ReadContext) 
     if body is None:
         yield Reject(_why_no_body(document, envelope), line)
         return
+    if _refused(body, envelope):
+        yield failed_call(body, envelope, context)
+        return
     reader = body_reader(body, envelope)
     if reader is None:
         keys = ", ".join(sorted(map(str, body))[:8])
         yield Reject(f"no usage that any known API would write (keys: {keys})", line)
         return
     yield from reader.records(body, envelope, context)
+
+
+def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
+    """An error answer without usage: the call was made, and no API bills it."""
+    if "usage" in body or "usageMetadata" in body:
+        return False
+    error = body.get("error")
+    return isinstance(error, Mapping) or (
+        isinstance(error, str) and bool(error) and (envelope.status or 0) >= 400
+    )
+
+
+def failed_call(body: Mapping[str, Any], envelope: Envelope, context: ReadContext) -> UsageRecord:
+    """A record of a call that failed before it was billed: zero tokens, not unknown ones."""
+    error = body.get("error")
+    kind = error.get("type") or error.get("code") if isinstance(error, Mapping) else error
+    status = f"HTTP {envelope.status}" if envelope.status else "an error"
+    zero = Reading({"input_uncached": 0, "output_text": 0}, "error")
+    provider = envelope.provider or provider_of(envelope.url) or "openai"
+    request_id = body.get("request_id")
+    record = next(
+        make_records(
+            zero,
+            envelope,
+            context,
+            source_format="error",
+            provider=provider,
+            model=None,
+            response_id=None,
+            failed=True,
+            content=[str(envelope.time), envelope.request.get("model"), str(kind), request_id],
+        )
+    )
+    record.flags.append(f"{status} ({short_text(kind) or 'no reason given'}): not billed")
+    return record
 
 
 def body_reader(body: Mapping[str, Any], envelope: Envelope) -> BodyReader | None:

@@ -112,7 +112,11 @@ def pairs(items: Sequence[str] | None, what: str) -> dict[str, str]:
 
 
 def scope(
-    since: str | None, until: str | None, zone: str | None, where: list[str] | None, chosen: Settings
+    since: str | None,
+    until: str | None,
+    zone: str | None,
+    where: list[str] | None,
+    chosen: Settings,
 ) -> Scope:
     """The scope that the shared options describe; wrong ones end the command with exit code 2."""
     from dashboards.queries.scope import Scope, ScopeError, dimension, parse_edge, zone_info

@@ -123,12 +123,16 @@ def progress(label: str) -> Iterator[Any]:
 
 
 def count(number: int) -> str:
-    """A count with thousands separators; millions and more in short."""
-    if abs(number) >= 10_000_000_000:
-        return f"{number / 1e9:,.1f}B"
-    if abs(number) >= 10_000_000:
-        return f"{number / 1e6:,.1f}M"
+    """A count with thousands separators; in short from a million on (JSON has every digit)."""
+    for limit, unit in ((10**9, "B"), (10**6, "M")):
+        if abs(number) >= limit:
+            return f"{number / limit:,.2f}{unit}"
     return f"{number:,}"
+
+
+def calls(number: int) -> str:
+    """`1 call`, `2 calls`."""
+    return f"{number:,} call{'' if number == 1 else 's'}"
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -136,5 +140,5 @@ def percent(share: float | None, digits: int = 0) -> str:
     if share is None:
         return "-"
     if 0 < share < 0.5 * 10 ** -(digits + 2):
-        return f"<{10 ** -digits:g} %"
+        return f"<{10**-digits:g} %"
     return f"{share * 100:.{digits}f} %"
