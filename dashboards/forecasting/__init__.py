@@ -1,0 +1,1 @@
+"""Forecasts: sample paths of daily volume, then money; every statistic comes from the paths."""
