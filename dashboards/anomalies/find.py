@@ -7,7 +7,7 @@ as spikes. Both must cost at least the money floor more than expected, and neith
 the days after a known price change or launch of that scope.
 
 Expected is the mean of the same weekday in the four weeks before, per leaf, rounded down to the
-pico-dollar; a scope's expectation is the sum over its leaves. So the excess of an anomaly is exactly
+pico-dollar; a scope's expectation is the sum over its leaves. So its excess is exactly
 the sum of the excesses of its causes, in every dimension.
 """
 
@@ -129,9 +129,7 @@ def _in_scope(
     t = MIN_HISTORY
     while t < len(y):
         # Every day of a possible run is judged by the days before the run, not by the run itself.
-        run = [
-            spike_score(y[:t], axis[:t], y[j], axis[j]) for j in range(t, min(t + RUN, len(y)))
-        ]
+        run = [spike_score(y[:t], axis[:t], y[j], axis[j]) for j in range(t, min(t + RUN, len(y)))]
         high = [s > threshold / 2 for s in run]
         if high[0] and sum(high) >= ENOUGH:
             out.append(_anomaly(scope, leaves, dims, days, (t, t + len(run)), "shift", max(run)))
@@ -143,7 +141,7 @@ def _in_scope(
     return out
 
 
-def _anomaly(
+def _anomaly(  # noqa: PLR0917
     scope: dict[str, str],
     leaves: Mapping[Leaf, Sequence[int]],
     dims: Sequence[str],

@@ -22,8 +22,8 @@ FLOOR_SCALE = 0.1
 def spike_score(history: Any, dates: Any, today: float, today_date: Any) -> float:
     """Score of `today` given the days before it; 0 means as expected, higher is more unusual.
 
-    `history`: daily volume or money, oldest first, zeros real, at most the last 60 days are used;
-    `dates`: datetime64[D], same length; `today`: today's value; `today_date`: its date. With under 7
+    `history`: daily volume or money, oldest first, zeros real, the last 60 days are used;
+    `dates`: datetime64[D]; `today`: today's value; `today_date`: its date. With under 7
     days of history, or none with volume, nothing can be called unusual: 0.
     """
     y = np.asarray(history, dtype=np.float64)[-60:]

@@ -14,7 +14,7 @@ The way from the old cost to the new one is walked in a fixed order, one thing c
 
 Each waypoint is an exact fraction rounded once, half up, to a whole pico-dollar; an effect is the
 difference of two waypoints, so effects telescope: they sum to the difference exactly, whatever the
-rounding. The order is a convention (quantities at old prices, prices at new quantities); a change of
+rounding. The order is a convention: first quantities, then prices; a change of
 price and volume together is counted under price. A tier or meter without a price before is valued
 at its price now, so it makes no price effect.
 

@@ -1,6 +1,6 @@
-"""From volume to money: forecast paths and recorded tokens, each day at the price in force that day.
+"""From volume to money: forecast paths and recorded tokens, each day at that day's price.
 
-Prices are integer pico-dollars (1e-12 USD) per unit, one per day, so an announced change is simply a
+Prices are integer pico-dollars (1e-12 USD) per unit, one per day: an announced change is simply a
 different integer from its date on. Two functions, two precisions:
 
 * `price_actual`: recorded tokens are whole numbers; money is an exact Python int of pico-dollars;
@@ -20,9 +20,7 @@ Floats = NDArray[np.float64]
 PICO = 10**12
 
 
-def daily_prices(
-    dates: NDArray[np.datetime64], steps: Sequence[tuple[date, int]]
-) -> list[int]:
+def daily_prices(dates: NDArray[np.datetime64], steps: Sequence[tuple[date, int]]) -> list[int]:
     """The price in force on each day, from dated steps `(valid from, pico-dollars per unit)`.
 
     Raises ValueError when a day lies before the first step: that day is unpriced, not free.

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from dashboards.forecasting.shape import Days, Floats, Shape, born, read, weekdays
+from dashboards.forecasting.shape import Days, Floats, Ints, Shape, born, read, weekdays
 from dashboards.forecasting.tuning import DEFAULT, HISTORY, Tuning
 
 
@@ -42,8 +42,8 @@ class Rung(StrEnum):
 
 BASIS = {
     Rung.PLAN: "no history: the plan, with the spread launches have around their plans",
-    Rung.FEW_DAYS: "{days} days of history: their mean with the spread of a launch; low confidence",
-    Rung.ONE_WEEK: "{days} days of history: last week's level and days, no weekday profile of its own",
+    Rung.FEW_DAYS: "{days} days of history: their mean, spread as a launch; low confidence",
+    Rung.ONE_WEEK: "{days} days of history: last week's level and days, no own weekday profile",
     Rung.TWO_WEEKS: "{days} days of history: own level and a weekday profile shrunk to {target}",
     Rung.FULL: "{days} days of history: own level, weekday profile and past errors",
     Rung.SILENT: "{days} days of history without any volume: zero until something is seen",
@@ -100,7 +100,7 @@ def _shock(paths: int, freedom: float, limit: float) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _luck(paths: int, horizon: int, seed: int, stickiness: float) -> tuple[Floats, Floats]:
+def _luck(paths: int, horizon: int, seed: int, stickiness: float) -> tuple[Floats, Ints]:
     """(paths, horizon) stratified uniforms in (0, 1), and (2, paths) ranks for the level shocks."""
     rng = np.random.default_rng(seed)
     ranks = np.stack([rng.permutation(paths), rng.permutation(paths)])
@@ -113,7 +113,7 @@ def _luck(paths: int, horizon: int, seed: int, stickiness: float) -> tuple[Float
     return uniform, ranks
 
 
-def _level(
+def _level(  # noqa: PLR0917
     shape_now: float, shape_drift: float, horizon: int, paths: int, seed: int, t: Tuning
 ) -> Floats:
     """(paths, horizon) log deviations of the level from its centre."""
@@ -146,7 +146,7 @@ def _draw(s: Shape, coming: Days, paths: int, seed: int, t: Tuning) -> Floats:
     return out * np.exp(centre + deviation)
 
 
-def _launch(
+def _launch(  # noqa: PLR0917
     level: Floats, profile: Floats | None, coming: Days, paths: int, seed: int, t: Tuning
 ) -> Floats:
     """Paths around a given (horizon,) level with a launch's spread; medians sit on the level."""
@@ -232,7 +232,7 @@ def forecast(
         out = _launch(np.full(horizon, mean), profile, coming, paths, seed, tuning)
     else:
         seen = read(values, days, profile if rung is not Rung.FULL else None, tuning)
-        assert seen is not None  # there is volume: checked above  # noqa: S101
+        assert seen is not None  # there is volume: checked above
         out = _draw(seen, coming, paths, seed, tuning)
     target = "flat" if profile is None else "its team's"
     return Forecast(out, coming, rung, known, BASIS[rung].format(days=known, target=target))

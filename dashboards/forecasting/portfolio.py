@@ -1,9 +1,10 @@
 """Many leaves at once: coupled paths, so that a parent is the sum of its children on every path.
 
-Teams move together: a good month is good for most. Leaves forecast independently make the total look
-safer than it is. So each leaf keeps its own paths, and only their *order* is chosen: path numbers are
-dealt so that the ranks of the leaves' totals correlate as their past residuals did (Iman–Conover).
-Every leaf's quantiles stay as they were; the sum over leaves gets an honest spread.
+Teams move together: a good month is good for most. Leaves forecast independently make the total
+look safer than it is. So each leaf keeps its own paths, and only their *order* is chosen: path
+numbers are dealt so that the ranks of the leaves' totals correlate as their past residuals did
+(Iman–Conover). Every leaf's quantiles stay as they were; the sum over leaves gets an honest
+spread.
 
 Totals are then calibrated: past windows of all leaves together (split-conformal, pooled) say how
 much wider or narrower the log deviation of a total should have been for P10–P90 to hold 80 %. The
@@ -56,7 +57,7 @@ def _ranks(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def estimate_coupling(series: Iterable[Any]) -> float:
-    """Mean rank correlation of log week-on-week changes between leaves, shrunk, within 0 and 0.95."""
+    """Mean rank correlation of leaves' log weekly changes, shrunk, within 0 and 0.95."""
     rows = [np.asarray(y, dtype=np.float64) for y in series]
     rows = [y[-84:] for y in rows if len(y) >= 28 and y.any()]
     if len(rows) < 2:

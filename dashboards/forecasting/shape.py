@@ -1,4 +1,4 @@
-"""What one series looks like: its weekday profile, its noise, its level, and how sure that level is.
+"""What one series looks like: weekday profile, noise, level, and how sure that level is.
 
 The history is read once into a `Shape`, from which `paths` draws. Four steps, all in numpy:
 
@@ -103,7 +103,7 @@ class Shape:
     """Log spreads of the level: today, and gained per square root of 30 days."""
 
 
-def _profile(
+def _profile(  # noqa: PLR0917
     capped: Floats,
     weekday: Ints,
     around: Floats,
@@ -129,6 +129,8 @@ def _profile(
     signal = float(((raw - target) ** 2).mean())
     keep = 1.0 if signal == 0 else min(max(1.0 - t.shrink * chance / signal, 0.0), 1.0)
     profile = np.maximum(target + keep * (raw - target), 0.02)
+    if n >= 28 and keep > 0.8:
+        profile[raw == 0] = 0.0  # four weeks or more without one unit: closed, not quiet
     return profile / profile.mean(), keep
 
 
@@ -177,7 +179,8 @@ def read(
     recency = 0.5 ** (np.arange(n)[::-1] / t.recency)
     profile, keep = _profile(capped, weekday, around, recency, inherited, t)
     is_open = profile[weekday] > CLOSED
-    flat = np.where(is_open, np.minimum(capped / profile[weekday], 1.5 * cap), around)
+    divisor = np.where(is_open, profile[weekday], 1.0)
+    flat = np.where(is_open, np.minimum(capped / divisor, 1.5 * cap), around)
     noise = float(np.sqrt(np.average((flat / around - 1) ** 2, weights=recency)))
     (near, far, drift), errors = _levels(flat, noise, floor, t)
     now = t.now + t.now_noise * noise

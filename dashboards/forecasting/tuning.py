@@ -3,7 +3,7 @@
 Each is a *prior*: what to believe about a daily volume before its own past has spoken. They were
 set on one half of a collection of public daily series (sales by team and product, page views,
 transport) and checked on the other half and on simulated accounts with bursts, silences and level
-shifts; `docs` of the project give the measured tables. None of them names a weekday, a country, a
+shifts. None of them names a weekday, a country, a
 month or a size, so scaling a series by any factor scales its forecast by the same factor.
 """
 
@@ -18,15 +18,15 @@ class Tuning:
     """Days above `cap` × P90 of the active days count as `cap` × P90: a spike is no new level."""
     half_lives: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0)
     """Memories tried for the level."""
-    memory_floor: float = 0.85
+    memory_floor: float = 0.7
     """Preferred memory of a perfectly quiet series."""
-    memory_noise: float = 8.9
+    memory_noise: float = 15.0
     """Days of memory added per unit of day-to-day coefficient of variation."""
     memory_prior: float = 0.32
     """How firmly the preferred memory is held (per squared log ratio)."""
     memory_own: float = 27.0
     """How much 40 origins of the series' own past errors weigh against it."""
-    near: float = 30.0
+    near: float = 45.0
     """Days over which the near-term level fades into the long-term one."""
     trend: float = 0.12
     """Share of the recent drift (short memory over long) that goes on, damped."""
@@ -44,7 +44,7 @@ class Tuning:
     """Correlation of one day's luck with the next day's."""
     now: float = 0.1
     """Spread of today's level, quiet part."""
-    now_noise: float = 0.38
+    now_noise: float = 0.32
     """Spread of today's level per unit of day-to-day coefficient of variation."""
     drift: float = 0.26
     """Spread the level gains over 30 days, quiet part."""

@@ -25,7 +25,7 @@ def change_price(
 def scale_price(
     prices: Sequence[int], dates: NDArray[np.datetime64], on: date, factor: Fraction
 ) -> list[int]:
-    """Daily prices times an exact factor from `on`; ValueError when that is no whole pico-dollar."""
+    """Daily prices times an exact factor from `on`; ValueError when not whole."""
     start = np.datetime64(on, "D")
     out: list[int] = []
     for p, d in zip(prices, dates, strict=True):
@@ -37,7 +37,7 @@ def scale_price(
     return out
 
 
-def move_traffic(
+def move_traffic(  # noqa: PLR0917
     leaves: Mapping[str, Floats],
     dates: NDArray[np.datetime64],
     source: str,

@@ -69,7 +69,7 @@ def test_spike_with_causes_and_exact_cost():
 
 
 def test_shift_is_one_finding():
-    found = find_anomalies(costs({i: 300 * USD for i in range(30, 42)}), DIMS, DAYS, by=("team",))
+    found = find_anomalies(costs(dict.fromkeys(range(30, 42), 300 * USD)), DIMS, DAYS, by=("team",))
     assert found[-1].kind == "shift"
     assert (found[-1].first, found[-1].last) == (date(2026, 2, 4), date(2026, 2, 8))
     assert not any(a.kind == "spike" for a in found)

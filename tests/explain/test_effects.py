@@ -15,7 +15,9 @@ cells = st.lists(
         Cell,
         group=st.tuples(st.sampled_from(["web", "ops"]), st.sampled_from(["a", "b"])),
         tier=st.sampled_from(["standard", "batch"]),
-        meter=st.sampled_from(["input_uncached", "cache_read", "output_text", "reasoning", "search"]),
+        meter=st.sampled_from(
+            ["input_uncached", "cache_read", "output_text", "reasoning", "search"]
+        ),
         tokens=st.integers(0, 10**10),
         price=st.none() | st.integers(0, 10**8),
     ),
