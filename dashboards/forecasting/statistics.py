@@ -47,7 +47,9 @@ class Exhaustion:
     """Share of paths on which the budget outlasts the forecast."""
 
 
-def exhaustion(paths: Floats, dates: NDArray[np.datetime64], budget: float, spent: float = 0.0):
+def exhaustion(
+    paths: Floats, dates: NDArray[np.datetime64], budget: float, spent: float = 0.0
+) -> Exhaustion:
     """First day on which the running total is above the budget, as P10/P50/P90 over the paths.
 
     A quantile that falls on paths which never exhaust it is None, never the last day. A budget
