@@ -1,0 +1,1 @@
+"""Why a cost moved between two periods: exact effects, a sentence, a waterfall (`effects`)."""
