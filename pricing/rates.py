@@ -255,7 +255,7 @@ def _resolve(own: dict[str, Rate], base: dict[str, Rate]) -> dict[str, MeterPric
         parent = out.get(meter.parent) if meter.parent else None
         if parent is not None:
             guess = parent.assumed
-            if name.startswith("cache_write_") and out["cache_write_unknown"].via == "":
+            if meter.parent == "cache_write_unknown" and parent.via == "":
                 guess = own["cache_write_unknown"].assumed or name != default_lifetime
             via = parent.via or meter.parent or ""
             out[name] = MeterPrice(parent.price, parent.rate_id, via=via, assumed=guess)

@@ -28,20 +28,9 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 31
 SEED = 52
 
-_WORDS = [
-    "find",
-    "the",
-    "invoice",
-    "total",
-    "and",
-    "answer",
-    "in",
-    "one",
-    "line",
-    "with",
-    "its",
-    "currency",
-]
+_WORDS = (
+    "find", "the", "invoice", "total", "and", "answer", "in", "one", "line", "with", "currency",
+)  # fmt: skip
 
 
 @dataclass(slots=True)

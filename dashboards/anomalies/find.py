@@ -141,7 +141,7 @@ def _in_scope(
     return out
 
 
-def _anomaly(  # noqa: PLR0917
+def _anomaly(
     scope: dict[str, str],
     leaves: Mapping[Leaf, Sequence[int]],
     dims: Sequence[str],

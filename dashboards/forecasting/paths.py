@@ -113,7 +113,7 @@ def _luck(paths: int, horizon: int, seed: int, stickiness: float) -> tuple[Float
     return uniform, ranks
 
 
-def _level(  # noqa: PLR0917
+def _level(
     shape_now: float, shape_drift: float, horizon: int, paths: int, seed: int, t: Tuning
 ) -> Floats:
     """(paths, horizon) log deviations of the level from its centre."""
@@ -146,7 +146,7 @@ def _draw(s: Shape, coming: Days, paths: int, seed: int, t: Tuning) -> Floats:
     return out * np.exp(centre + deviation)
 
 
-def _launch(  # noqa: PLR0917
+def _launch(
     level: Floats, profile: Floats | None, coming: Days, paths: int, seed: int, t: Tuning
 ) -> Floats:
     """Paths around a given (horizon,) level with a launch's spread; medians sit on the level."""

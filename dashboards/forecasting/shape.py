@@ -103,7 +103,7 @@ class Shape:
     """Log spreads of the level: today, and gained per square root of 30 days."""
 
 
-def _profile(  # noqa: PLR0917
+def _profile(
     capped: Floats,
     weekday: Ints,
     around: Floats,

@@ -37,7 +37,7 @@ def scale_price(
     return out
 
 
-def move_traffic(  # noqa: PLR0917
+def move_traffic(
     leaves: Mapping[str, Floats],
     dates: NDArray[np.datetime64],
     source: str,

@@ -277,7 +277,8 @@ def _row(
     if over is not None and variant is not None:
         if over[0]:
             notes.append(
-                f"{over[0]:,} of the calls: too long for its context of {variant.context_window:,} tokens"
+                f"{over[0]:,} of the calls: too long for its context of"
+                f" {variant.context_window:,} tokens"
             )
         if over[1]:
             notes.append(

@@ -27,7 +27,7 @@ class ScopeError(ValueError):
 
 
 _COLUMNS: dict[str, str] = {
-    "provider": "r.provider", "seller": "r.seller", "model": "r.model", "variant": "r.variant",
+    "provider": "r.provider", "seller": "r.seller", "model": "r.model", "variant": "coalesce(r.variant, r.model || ' (unknown)')",
     "tier": "r.tier", "region": "r.region", "effort": "u.effort", "team": "u.team",
     "project": "u.project", "feature": "u.feature", "customer": "u.customer",
     "environment": "u.environment", "session": "u.session", "format": "u.source_format",

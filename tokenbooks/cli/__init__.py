@@ -63,25 +63,18 @@ _register()
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    import click
-
     try:
-        result = app(args=arguments, standalone_mode=False)
-    except typer.Exit as done:
-        return done.exit_code
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except click.UsageError as error:
-        error.show()
-        return MISUSE
-    except (click.Abort, KeyboardInterrupt):
+        app(args=arguments)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0 if done.code is None else 1
+    except KeyboardInterrupt:
         typer.echo("stopped", err=True)
         return 130
     except BrokenPipeError:
         return 0
     except Exception as error:
         return _known(error)
-    return result if isinstance(result, int) else 0
+    return 0
 
 
 def _known(error: Exception) -> int:
