@@ -26,8 +26,10 @@ class ScopeError(ValueError):
     """A dimension, period or time zone that does not exist; the message lists what does."""
 
 
+# A name that no card resolves is still a name: it must stay visible.
+_VARIANT = "coalesce(r.variant, r.model || ' (unknown)')"
 _COLUMNS: dict[str, str] = {
-    "provider": "r.provider", "seller": "r.seller", "model": "r.model", "variant": "coalesce(r.variant, r.model || ' (unknown)')",
+    "provider": "r.provider", "seller": "r.seller", "model": "r.model", "variant": _VARIANT,
     "tier": "r.tier", "region": "r.region", "effort": "u.effort", "team": "u.team",
     "project": "u.project", "feature": "u.feature", "customer": "u.customer",
     "environment": "u.environment", "session": "u.session", "format": "u.source_format",
