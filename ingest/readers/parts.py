@@ -31,7 +31,7 @@ LIVES = ("5m", "30m", "1h", "12h")
 @dataclass(slots=True)
 class Parts:
     """Counts as a log names them (tokens; None: not named). `written` is all cache writes,
-    `lives` those whose lifetime is known; media are inside input or output."""
+    `lives` those whose lifetime is known; media stand where the other parts of their side do."""
 
     input: int | None = None
     output: int | None = None
@@ -47,6 +47,16 @@ class Parts:
     def any(self) -> bool:
         """Whether there is any count at all."""
         return any(v is not None for v in (self.input, self.output, self.total))
+
+    @property
+    def beside_input(self) -> int:
+        """Everything that is either inside input or beside it."""
+        return self.cache + sum(self.input_media.values())
+
+    @property
+    def beside_output(self) -> int:
+        """Everything that is either inside output or beside it."""
+        return (self.reasoning or 0) + sum(self.output_media.values())
 
     @property
     def cache(self) -> int:
@@ -82,21 +92,24 @@ def settle(
     the proof (a total that a program merely added up). Raises `UsageError` for impossible counts.
     """
     inp, out = parts.input or 0, parts.output or 0
-    cache, reasoning = parts.cache, parts.reasoning or 0
+    into, outof = parts.beside_input, parts.beside_output
+    # Inside, a cached audio token may stand in two lists; beside, every list is counted.
+    largest_in = max(parts.cache, sum(parts.input_media.values()))
+    largest_out = max(parts.reasoning or 0, sum(parts.output_media.values()))
     total = parts.total if whole else None
     assumed = (cache_inside, reasoning_inside)
 
     def possible(option: tuple[bool, bool]) -> bool:
-        return (not option[0] or cache <= inp) and (not option[1] or reasoning <= out)
+        return (not option[0] or largest_in <= inp) and (not option[1] or largest_out <= out)
 
     def makes(option: tuple[bool, bool]) -> int:
-        return inp + out + (0 if option[0] else cache) + (0 if option[1] else reasoning)
+        return inp + out + (0 if option[0] else into) + (0 if option[1] else outof)
 
     options = [o for o in product((True, False), (True, False)) if possible(o)]
     # A part that is nothing is inside and beside alike: keep the assumed one of each pair.
-    if not cache:
+    if not into:
         options = [o for o in options if o[0] == cache_inside]
-    if not reasoning:
+    if not outof:
         options = [o for o in options if o[1] == reasoning_inside]
     proven = [o for o in options if total is not None and makes(o) == total]
     flags: list[str] = []
@@ -105,17 +118,15 @@ def settle(
     else:
         chosen = assumed if assumed in options else options[0]
         alone = len(options) == 1
-        if doubtful and not alone and (cache or reasoning):
-            what = [n for n, v in (("cached tokens", cache), ("reasoning", reasoning)) if v]
+        if doubtful and not alone and (into or outof):
+            what = [n for n, v in (("input details", into), ("output details", outof)) if v]
             flags.append(
                 f"{' and '.join(what)} taken as "
                 f"{'inside' if chosen[0] else 'beside'} the count: nothing in the log proves it"
             )
     usage: dict[str, Any] = {
-        "prompt_tokens": None if parts.input is None else inp + (0 if chosen[0] else cache),
-        "completion_tokens": None
-        if parts.output is None
-        else out + (0 if chosen[1] else reasoning),
+        "prompt_tokens": None if parts.input is None else inp + (0 if chosen[0] else into),
+        "completion_tokens": None if parts.output is None else out + (0 if chosen[1] else outof),
         "total_tokens": parts.total,
         "prompt_tokens_details": {
             "cached_tokens": parts.cached,
@@ -128,10 +139,10 @@ def settle(
             **{f"{k}_tokens": v for k, v in parts.output_media.items()},
         },
     }
-    if parts.input is None and cache and not chosen[0]:
-        usage["prompt_tokens"] = cache
-    if parts.output is None and reasoning:
-        usage["completion_tokens"] = reasoning
+    if parts.input is None and into:
+        usage["prompt_tokens"] = into
+    if parts.output is None and outof:
+        usage["completion_tokens"] = outof
     reading = read_usage(usage)
     reading.flags[:0] = flags
     return reading
