@@ -117,13 +117,13 @@ def settle(
         chosen = assumed if assumed in proven else proven[0]
     else:
         chosen = assumed if assumed in options else options[0]
-        alone = len(options) == 1
-        if doubtful and not alone and (into or outof):
-            what = [n for n, v in (("input details", into), ("output details", outof)) if v]
-            flags.append(
-                f"{' and '.join(what)} taken as "
-                f"{'inside' if chosen[0] else 'beside'} the count: nothing in the log proves it"
-            )
+        for side, what in enumerate(("input", "output")):
+            open_question = len({o[side] for o in options}) > 1
+            if doubtful and open_question and (into, outof)[side]:
+                where = "inside" if chosen[side] else "beside"
+                flags.append(
+                    f"{what} details taken as {where} {what}: nothing in the log proves it"
+                )
     usage: dict[str, Any] = {
         "prompt_tokens": None if parts.input is None else inp + (0 if chosen[0] else into),
         "completion_tokens": None if parts.output is None else out + (0 if chosen[1] else outof),
