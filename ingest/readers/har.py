@@ -130,7 +130,7 @@ def _bodies(text: str, envelope: Envelope, called: bool, context: ReadContext) -
         document = parse(text)
         if isinstance(document, Mapping):
             reader = body_reader(document, envelope)
-            if reader is not None and ("usage" in document or called):
+            if reader is not None and (called or _states_usage(document)):
                 yield from reader.records(document, envelope, context)
             elif called and _generates(envelope.url):
                 yield Reject(f"entry {number}: no usage that any known API would write", number)
@@ -155,6 +155,10 @@ def _bodies(text: str, envelope: Envelope, called: bool, context: ReadContext) -
         return
     if called and _generates(envelope.url):
         yield Reject(f"entry {number}: the body is neither JSON nor an event stream", number)
+
+
+def _states_usage(document: Mapping[str, Any]) -> bool:
+    return "usage" in document or "usageMetadata" in document
 
 
 def _stream(
