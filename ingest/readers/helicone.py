@@ -25,7 +25,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result, reject
+from ingest.readers.base import ReadContext, Result
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
@@ -64,7 +64,7 @@ class Helicone:
         try:
             for line, row in rows(source):
                 if isinstance(row, BadLine):
-                    yield reject(row, line)
+                    yield Reject(row.reason, line)
                 elif not _is_ours(row):
                     keys = ", ".join(sorted(map(str, row))[:8])
                     yield Reject(f"not a Helicone request row (keys: {keys})", line)

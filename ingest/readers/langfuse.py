@@ -26,7 +26,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result, reject, request_effort
+from ingest.readers.base import ReadContext, Result, request_effort
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
@@ -124,7 +124,7 @@ class Langfuse:
         try:
             for line, row in rows(source):
                 if isinstance(row, BadLine):
-                    yield reject(row, line)
+                    yield Reject(row.reason, line)
                     continue
                 found = False
                 for observation, trace in observations(row):

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result, reject
+from ingest.readers.base import ReadContext, Result
 from ingest.readers.hosts import provider_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
@@ -439,7 +439,7 @@ class LiteLLM:
         try:
             for line, row in rows(source):
                 if isinstance(row, BadLine):
-                    yield reject(row, line)
+                    yield Reject(row.reason, line)
                 else:
                     yield from _read(_unwrap(row), context, line, state)
         except UnreadableFile as error:

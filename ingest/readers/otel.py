@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result, known_total, reject
+from ingest.readers.base import ReadContext, Result, known_total
 from ingest.readers.otel_attributes import Call, read_call, role, tags_of
 from ingest.readers.otel_wire import (
     OtlpError,
@@ -101,7 +101,8 @@ class Spans:
         by_span = {(c.span.trace_id, c.span.span_id): c for c in self.calls if c.span.span_id}
         dropped: set[int] = set()
         for call in self.calls:
-            if not call.counted:
+            # What a deeper span replaced has no say (nor, where links are broken, in a circle).
+            if not call.counted or id(call) in dropped:
                 continue
             for place in self._ancestors(call):
                 above = by_span.get(place)
@@ -225,13 +226,13 @@ def key_of(call: Call) -> str:
 def records(spans: Spans, context: ReadContext) -> Iterator[Result]:
     """Records of everything gathered."""
     calls = spans.settled()
+    events = [_claude_code(event, context) for event in spans.events]
+    # Claude Code's event says more of the same call than its span: cost, session, speed.
+    told = {event.call_key for event in events if isinstance(event, UsageRecord)}
     for call in calls:
-        yield from _records(call, context)
-    known = {key_of(c) for c in calls if c.counted}
-    for event in spans.events:
-        result = _claude_code(event, context)
-        if not (isinstance(result, UsageRecord) and result.call_key in known):
-            yield result
+        if key_of(call) not in told:
+            yield from _records(call, context)
+    yield from events
     yield from spans.rejects
     spans.note(context, calls)
 
@@ -396,7 +397,7 @@ class Otel:
             if text:
                 for line, document in source.documents():
                     if isinstance(document, BadLine):
-                        yield reject(document, line)
+                        yield Reject(document.reason, line)
                     elif is_request(document):
                         spans.add(json_spans(document, line))
                     else:
@@ -418,7 +419,7 @@ class Otel:
                 for number, message in frames(stream):
                     if isinstance(message, BadLine):
                         if not probe:
-                            yield reject(message, number)
+                            yield Reject(message.reason, number)
                         return
                     try:
                         yield parse_request(message, number)

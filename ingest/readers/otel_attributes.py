@@ -36,7 +36,7 @@ from ingest.readers.hosts import provider_of
 from ingest.readers.otel_wire import Span
 from ingest.readers.parts import LIVES, Parts, first, settle
 from ingest.record import short_text
-from pricing.usage import Reading, read_usage, served_tier
+from pricing.usage import Reading, UsageError, read_usage, served_tier
 from pricing.variants import normal_seller
 
 _U = "gen_ai.usage."
@@ -95,6 +95,14 @@ _COSTS = ("operation.cost", _U + "cost", "llm.cost.total", "cost_usd")
 _USERS = ("user.id", "enduser.id", "langfuse.user.id", "ai.telemetry.metadata.userId")
 _TAG_PREFIXES = ("tokenbooks.", "ai.telemetry.metadata.", "traceloop.association.properties.")
 _DIMENSIONS = ("team", "project", "feature", "customer", "environment")
+_RAW = (
+    "prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "completion_tokens",
+    "output_tokens", "outputTokens", "candidatesTokenCount", "totalTokenCount",
+)  # fmt: skip
+# Instrumentations seen to follow the convention: input includes the cache for every maker.
+_FOLLOWS = (
+    "com.anthropic.", "openinference.", "opentelemetry.instrumentation.", "logfire", "pydantic-ai",
+)  # fmt: skip
 _BESIDE = ("anthropic", "bedrock")
 _CACHE_MINIMUM = 1024
 _ID_IN_TEXT = re.compile(r'"id"\s*:\s*"((?:chatcmpl-|resp_|msg_|gen-)[A-Za-z0-9_-]{8,200})"')
@@ -160,7 +168,12 @@ def read_call(span: Span) -> Call:
     meta = _json(a.get("ai.response.providerMetadata"))
     provider = _provider(a)
     raw = _raw_usage(a, body, meta)
-    reading = read_usage(raw, provider) if raw else _from_attributes(a, provider, span, meta)
+    try:
+        reading = read_usage(raw, provider) if raw else None
+    except UsageError:  # the attributes may still make sense
+        reading, raw = None, {}
+    if reading is None:
+        reading = _from_attributes(a, provider, span, meta)
     parameters = _json(a.get("llm.invocation_parameters"))
     inner = next((m for m in meta.values() if isinstance(m, Mapping)), {})
     tier = served_tier(
@@ -240,10 +253,7 @@ def _raw_usage(
         if isinstance(inner, Mapping):
             places += [inner.get("usage"), inner.get("usageMetadata")]
     for usage in places:
-        if isinstance(usage, Mapping) and any(
-            "oken" in str(k) and isinstance(v, int) and not isinstance(v, bool)
-            for k, v in usage.items()
-        ):
+        if isinstance(usage, Mapping) and any(isinstance(usage.get(k), int) for k in _RAW):
             return usage
     return {}
 
@@ -277,18 +287,28 @@ def _from_attributes(
             parts.input_media[kind] = into
         if out is not None:
             parts.output_media[kind] = out
-    anthropic = meta.get("anthropic")
-    if isinstance(anthropic, Mapping) and parts.written is None:
-        parts.written = first(anthropic, ("cacheCreationInputTokens",))
+    for inner in meta.values():
+        more = inner if isinstance(inner, Mapping) else {}
+        usage = more.get("usage")
+        for place in (more, usage if isinstance(usage, Mapping) else {}):
+            if parts.written is None:
+                parts.written = first(place, ("cacheCreationInputTokens", "cacheWriteInputTokens"))
+            if parts.cached is None:
+                parts.cached = first(place, ("cacheReadInputTokens",))
     if not parts.any:
         return Reading({}, "otel", flags=["the span states no usage"])
+    doubtful = provider in _BESIDE or (provider == "google" and bool(parts.reasoning))
+    # The AI SDK before version 6 passed these makers' own counts on, and added its total up.
+    passed_on = (
+        provider in _BESIDE
+        and "ai.operationId" in a
+        and not any(k.startswith("ai.usage.inputTokenDetails.") for k in a)
+    )
     reading = settle(
         parts,
-        cache_inside=not bare,
-        # Gemini's own count of candidates leaves thoughts out; the convention puts them in.
-        reasoning_inside=True,
-        doubtful=not bare
-        and (provider in _BESIDE or (provider == "google" and bool(parts.reasoning))),
+        cache_inside=not bare and not passed_on,
+        doubtful=not bare and doubtful and not span.scope.startswith(_FOLLOWS),
+        whole=not passed_on,
     )
     if parts.cached is None and (parts.input or 0) >= _CACHE_MINIMUM:
         reading.flags.append("the span names no cache counts: cached tokens may be inside input")

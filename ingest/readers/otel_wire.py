@@ -73,9 +73,9 @@ def parse_request(
                 if body[:1] == b"{":
                     raise OtlpError("not an OTLP export request: broken JSON")
             else:
-                return list(json_spans(document, line))
+                return parse_request(document, line)
         return _protobuf(body, line, signal)
-    if not is_request(body):
+    if body and not is_request(body):
         raise OtlpError("not an OTLP export request: no resourceSpans, resourceLogs or span in it")
     return list(json_spans(body, line))
 

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result, reject
+from ingest.readers.base import ReadContext, Result
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
@@ -154,18 +154,26 @@ class Traces:
         if isinstance(clock, Reject):
             yield clock
             return
-        for note in _notes(layout, context):
-            context.notes.append(note)
+        noted = False
+        if not context.options.get("model") and not layout.model:
+            context.notes.append(
+                f"{layout.name}: the trace names no model, so its calls are unpriced. Set model=…"
+            )
         scope = "" if layout.clock == "absolute" else source.sha256[:16]
         try:
             for line, row in rows(source):
                 if isinstance(row, BadLine):
-                    yield reject(row, line)
+                    yield Reject(row.reason, line)
                     continue
                 try:
-                    yield _record(layout, row, line, clock, scope, context)
+                    record = _record(layout, row, line, clock, scope, context)
                 except UsageError as error:
                     yield Reject(str(error), line)
+                    continue
+                if record.time_assumed and not noted:
+                    noted = True
+                    context.notes.append(_assumed(layout, context))
+                yield record
         except UnreadableFile as error:
             yield Reject(str(error), None)
 
@@ -181,14 +189,11 @@ def _start(layout: Layout, context: ReadContext) -> datetime | Reject | None:
     return start
 
 
-def _notes(layout: Layout, context: ReadContext) -> Iterator[str]:
-    if layout.clock in ("seconds", "milliseconds") and not context.options.get("start"):
-        yield (
-            f"{layout.name}: times count from an unpublished start; assumed to begin at "
-            f"{context.assumed_time:%Y-%m-%dT%H:%M:%SZ}. Set start=2026-01-01T00:00:00Z"
-        )
-    if not context.options.get("model") and not layout.model:
-        yield f"{layout.name}: the trace names no model, so its calls are unpriced. Set model=…"
+def _assumed(layout: Layout, context: ReadContext) -> str:
+    return (
+        f"{layout.name}: times count from an unpublished start; assumed to begin at "
+        f"{context.assumed_time:%Y-%m-%dT%H:%M:%SZ}. Set start=2026-01-01T00:00:00Z"
+    )
 
 
 def _record(
