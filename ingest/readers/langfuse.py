@@ -162,7 +162,7 @@ def _record(
     parameters = _object(_get(row, "modelParameters"))
     meta = _object(_get(row, "metadata"))
     attributes = _object(meta.get("attributes"))
-    reading = _reading(row)
+    reading = read_details(_details(row))
     model = short_text(_get(row, "model")) or short_text(_get(row, "providedModelName"))
     if model == "unknown":
         model = None
@@ -225,8 +225,8 @@ def _details(row: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in flat.items() if v} if any(flat.values()) else {}
 
 
-def _reading(row: Mapping[str, Any]) -> Reading:
-    details = _details(row)
+def read_details(details: dict[str, Any]) -> Reading:
+    """The counts of a usage map, each side inside or beside as its total decides."""
     unit = details.pop("unit", None)
     if isinstance(unit, str) and unit.upper() not in ("TOKENS", ""):
         raise UsageError(f"usage is counted in {unit.lower()[:40]}, not in tokens")

@@ -45,22 +45,44 @@ from pricing.usage import UsageError, read_usage
 _MAX_BODY = 512 * 1024 * 1024
 
 
+class Recent:
+    """Spans above calls that came in earlier requests.
+
+    An SDK exports in batches: the framework's span may come after its child was stored. A
+    collector keeps one of these and hands it to each request. It holds the last `size` places.
+    """
+
+    def __init__(self, size: int = 100_000) -> None:
+        self._size = size
+        self._above: dict[tuple[str, str], None] = {}
+
+    def __contains__(self, place: tuple[str, str]) -> bool:
+        return place in self._above
+
+    def add(self, places: Iterable[tuple[str, str]]) -> None:
+        """Remember that calls below these spans have been counted."""
+        for place in places:
+            self._above[place] = None
+        while len(self._above) > self._size:
+            del self._above[next(iter(self._above))]
+
+
 @dataclass(slots=True)
 class Spans:
     """Spans gathered from a file or a request, until all are there to be compared."""
 
+    recent: Recent = field(default_factory=Recent)
     calls: list[Call] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     parents: dict[tuple[str, str], str] = field(default_factory=dict)
     groups: list[Span] = field(default_factory=list)
     events: list[Span] = field(default_factory=list)
     logs: int = 0
-    seen: int = 0
+    metrics: int = 0
 
     def add(self, spans: Iterable[Span]) -> None:
         """Take spans in; only the few facts that matter are kept of those that are no call."""
         for span in spans:
-            self.seen += 1
             if span.log:
                 self._log(span)
                 continue
@@ -109,6 +131,12 @@ class Spans:
                 if above is not None and above is not call and _same_call(above, call):
                     dropped.add(id(above))
                     _inform(call, above)
+        for call in self.calls:
+            place = (call.span.trace_id, call.span.span_id)
+            if call.response_id is None and place in self.recent:
+                dropped.add(id(call))
+            if call.counted:
+                self.recent.add(self._ancestors(call))
         dropped |= _stream_halves([c for c in self.calls if id(c) not in dropped])
         kept: dict[str, Call] = {}
         for call in self.calls:
@@ -141,6 +169,8 @@ class Spans:
             )
         if self.logs:
             context.notes.append(f"{self.logs} log records are no model calls: left out")
+        if self.metrics:
+            context.notes.append("metrics are sums without call ids, no calls: left out")
 
 
 def _same_call(above: Call, below: Call) -> bool:
@@ -354,13 +384,19 @@ def _milliseconds(value: Any) -> int | None:
 
 
 def read_export_request(
-    body: bytes | Mapping[str, Any], context: ReadContext | None = None, signal: Signal = "traces"
+    body: bytes | Mapping[str, Any],
+    context: ReadContext | None = None,
+    signal: Signal = "traces",
+    recent: Recent | None = None,
 ) -> Iterator[Result]:
-    """Records of one OTLP export request (protobuf or JSON, not compressed); `signal` says which
-    of `/v1/traces` and `/v1/logs` it came to. A body that is none gives a `Reject`; to answer 400
-    instead, call `parse_request` first, which raises `OtlpError`."""
+    """Records of one OTLP export request (protobuf or JSON, not compressed).
+
+    `signal` says which of `/v1/traces` and `/v1/logs` it came to; `recent` is what the collector
+    keeps from one request to the next. A body that is no request gives a `Reject`; to answer 400
+    instead, use `parse_request`, which raises `OtlpError`, then `Spans.add` and `records`.
+    """
     context = context or ReadContext(Source(Path("otlp"), "binary", "", b"", modified=time.time()))
-    spans = Spans()
+    spans = Spans(recent if recent is not None else Recent())
     try:
         spans.add(parse_request(body, 1, signal))
     except OtlpError as error:
@@ -400,6 +436,7 @@ class Otel:
                         yield Reject(document.reason, line)
                     elif is_request(document):
                         spans.add(json_spans(document, line))
+                        spans.metrics += "resourceMetrics" in document
                     else:
                         yield Reject("not an OTLP export request or a span", line)
             else:

@@ -3,6 +3,7 @@
 | meaning | spellings, in the order they are believed |
 | --- | --- |
 | raw usage | `gen_ai.usage.raw`, `ai.response.providerMetadata`, the body in `output.value` |
+| usage map | `langfuse.observation.usage_details`, as in `langfuse` |
 | input | `gen_ai.usage.input_tokens`, `.prompt_tokens`, `llm.token_count.prompt`, `ai.usage.…` |
 | output | the same with `output`, `completion` |
 | cache, reasoning | some ten spellings each of read, write and reasoning (`_READ`, `_WRITE`) |
@@ -33,6 +34,8 @@ from typing import Any
 
 from ingest.readers.base import request_effort
 from ingest.readers.hosts import provider_of
+from ingest.readers.langfuse import read_details
+from ingest.readers.makers import maker_of
 from ingest.readers.otel_wire import Span
 from ingest.readers.parts import LIVES, Parts, first, settle
 from ingest.record import short_text
@@ -78,6 +81,7 @@ _REASONING = (
 _IDS = ("gen_ai.response.id", "ai.response.id", "llm.response.id")
 _MODELS = (
     "gen_ai.response.model", "llm.model_name", "ai.response.model", "llm.response.model",
+    "langfuse.observation.model.name",
     "embedding.model_name", "gen_ai.request.model", "llm.request.model", "ai.model.id", "model",
 )  # fmt: skip
 _PROVIDERS = (
@@ -172,6 +176,9 @@ def read_call(span: Span) -> Call:
         reading = read_usage(raw, provider) if raw else None
     except UsageError:  # the attributes may still make sense
         reading, raw = None, {}
+    details = _json(a.get("langfuse.observation.usage_details"))
+    if reading is None and details:
+        reading = read_details(dict(details))
     if reading is None:
         reading = _from_attributes(a, provider, span, meta)
     parameters = _json(a.get("llm.invocation_parameters"))
@@ -241,7 +248,9 @@ def _provider(a: Mapping[str, Any]) -> str:
     if provider in ("", "openai"):
         with suppress(ValueError):  # an address that is none
             provider = provider_of(address) or provider
-    return provider or ("openai" if "gen_ai.openai.api_base" in a else "unknown")
+    if not provider and "gen_ai.openai.api_base" in a:
+        provider = "openai"
+    return provider or maker_of(_word(a, _MODELS)) or "unknown"
 
 
 def _raw_usage(

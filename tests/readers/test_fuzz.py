@@ -137,10 +137,10 @@ def test_a_fixture_with_bytes_damaged(path: Path, seed: int) -> None:
     choose = random.Random(seed)
     data = bytearray(path.read_bytes())
     for _ in range(choose.randint(1, 6)):
-        at = choose.randrange(len(data))
+        at = choose.randrange(len(data) or 1)
         match choose.randrange(3):
             case 0:
-                data[at] = choose.randrange(256)
+                data[at : at + 1] = choose.randbytes(1)
             case 1:
                 del data[at : at + choose.randrange(1, 40)]
             case _:

@@ -103,6 +103,35 @@ def test_parents_after_children_and_cycles() -> None:
     assert len(read(span(child, id=2, parent=1), span(child, id=1, parent=2))) == 1
 
 
+def test_a_framework_span_that_comes_in_a_later_batch() -> None:
+    child = {"gen_ai.operation.name": "chat", "gen_ai.response.id": "chatcmpl-child-000000001",
+             "gen_ai.system": "openai", "gen_ai.usage.input_tokens": 5}  # fmt: skip
+    parent = {k: v for k, v in child.items() if k != "gen_ai.response.id"}
+    recent = otel.Recent()
+    batches = (span(child, id=3, parent=2), span(parent, id=2, parent=1), span(parent, id=1))
+    found = [calls(list(otel.read_export_request(b, recent=recent))) for b in batches]
+    assert [len(f) for f in found] == [1, 0, 0]
+    # A place that was forgotten is counted again: the window is bounded.
+    small = otel.Recent(0)
+    found = [calls(list(otel.read_export_request(b, recent=small))) for b in batches]
+    assert [len(f) for f in found] == [1, 1, 1]
+
+
+def test_langfuse_and_unknown_spans() -> None:
+    usage = '{"input": 10, "output": 5, "output_reasoning": 3, "total": 18}'
+    (record,) = read(
+        span({
+            "langfuse.observation.type": "generation",
+            "langfuse.observation.model.name": "gpt-5.2",
+            "langfuse.observation.usage_details": usage,
+        })
+    )  # fmt: skip
+    assert (record.provider, record.model) == ("openai", "gpt-5.2")
+    assert (record.counts["output_text"], record.counts["reasoning"]) == (5, 3)
+    assert read(span({"langfuse.observation.type": "agent", "gen_ai.usage.input_tokens": 5})) == []
+    assert read(span({"http.method": "GET"})) == []
+
+
 @pytest.mark.parametrize(
     ("cached", "uncached"), [(9, 1), (10, 0), (11, 10)],
 )  # fmt: skip
@@ -206,8 +235,11 @@ def test_bodies_of_the_real_sdk() -> None:
 
 def test_one_request_in_every_file_form(tmp_path: Path) -> None:
     import pyarrow as pa
+    from google.protobuf.json_format import MessageToJson
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
     body, ids = sdk_request()
+    text = MessageToJson(ExportTraceServiceRequest.FromString(body)).encode()
     frame = len(body).to_bytes(4, "big") + body
     packed = pa.Codec("zstd").compress(body, asbytes=True)
     forms = {
@@ -215,6 +247,7 @@ def test_one_request_in_every_file_form(tmp_path: Path) -> None:
         "gzip body": gzip.compress(body),
         "frames": frame + frame,
         "zstd frames": len(packed).to_bytes(4, "big") + packed,
+        "JSON frames": len(text).to_bytes(4, "big") + text,
         "zstd file": pa.Codec("zstd").compress(frame, asbytes=True),
     }
     for name, data in forms.items():
