@@ -31,6 +31,7 @@ from urllib.parse import urlsplit
 from ingest.files import BadLine, Source, UnreadableFile, look_at_bytes, parse
 from ingest.readers.base import Envelope, ReadContext, Result
 from ingest.readers.bodies import body_reader, read_document, stream_reader
+from ingest.readers.cells import json_object, milliseconds
 from ingest.readers.hosts import provider_of
 from ingest.record import Reject, UsageRecord, instant, short_text
 
@@ -114,11 +115,11 @@ def _entry(entry: Any, number: int, context: ReadContext) -> Iterator[Result]:
         return
     envelope = Envelope(
         number,
-        request=_json_object(_object(request.get("postData")).get("text")),
+        request=json_object(_object(request.get("postData")).get("text")),
         url=url,
         time=instant(entry.get("startedDateTime")),
         status=_status(entry) or None,
-        latency_ms=_latency(entry.get("time")),
+        latency_ms=milliseconds(entry.get("time")),
         request_id=next((v for k, v in headers.items() if k != "date"), None),
     )
     yield from _bodies(text, envelope, called, context)
@@ -282,17 +283,6 @@ def _packing(items: Any) -> str:
         if isinstance(item, Mapping) and str(item.get("name", "")).lower() == "content-encoding":
             return str(item.get("value", "")).strip().lower()
     return ""
-
-
-def _latency(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e12:
-        return None
-    return round(value)
-
-
-def _json_object(text: Any) -> Mapping[str, Any]:
-    found = parse(text) if isinstance(text, str) and text.lstrip()[:1] == "{" else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _object(value: Any) -> Mapping[str, Any]:

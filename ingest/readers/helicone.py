@@ -19,13 +19,13 @@ is 3 uncached, 9,000 cached and 120 output tokens, charged $0.00457.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
 from ingest.readers.base import ReadContext, Result
+from ingest.readers.cells import amount, json_object, milliseconds
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
@@ -78,7 +78,7 @@ class Helicone:
 
 
 def _record(row: Mapping[str, Any], line: int, context: ReadContext) -> UsageRecord:
-    body = _object(row.get("response_body"))
+    body = json_object(row.get("response_body"))
     model = next(
         (
             m
@@ -106,7 +106,7 @@ def _record(row: Mapping[str, Any], line: int, context: ReadContext) -> UsageRec
         key = call_key(provider, response_id)
     else:
         key = f"helicone:{own}" if own else context.keys.key([str(start), model, reading.counts])
-    properties = dict(_object(row.get("request_properties") or row.get("properties")))
+    properties = dict(json_object(row.get("request_properties") or row.get("properties")))
     session = next(
         (short_text(properties.pop(k)) for k in list(properties) if k.lower() in _SESSION), None
     )
@@ -126,7 +126,7 @@ def _record(row: Mapping[str, Any], line: int, context: ReadContext) -> UsageRec
         source_cost_usd=cost,
         finality="final" if counted else "partial",
         failed=not counted and status.isdecimal() and int(status[:6]) >= 400,
-        latency_ms=_delay(row.get("delay_ms")),
+        latency_ms=milliseconds(row.get("delay_ms")),
         session=session,
         dimensions=dimensions,
         tags=tags,
@@ -164,35 +164,13 @@ def _reading(row: Mapping[str, Any], body: Mapping[str, Any], provider: str) -> 
 def _cost(row: Mapping[str, Any]) -> tuple[Decimal | None, str]:
     for name in ("costUSD", "cost_usd", "cost"):
         value = row.get(name)
-        if value is None or value == "" or isinstance(value, bool | Mapping | list):
+        found = amount(value)
+        if found is None:
             continue
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            continue
-        if not amount.is_finite() or amount < 0:
-            continue
-        if name == "cost" and amount and str(value).strip().isdecimal():
-            return amount / _BILLION, "cost read as billionths of a dollar"
-        return amount, ""
+        if name == "cost" and found and str(value).strip().isdecimal():
+            return found / _BILLION, "cost read as billionths of a dollar"
+        return found, ""
     return None, ""
-
-
-def _delay(value: Any) -> int | None:
-    try:
-        milliseconds = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return round(milliseconds) if 0 <= milliseconds < 1e12 else None
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, str) and value.lstrip()[:1] == "{":
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, Mapping) else {}
 
 
 READER = Helicone()

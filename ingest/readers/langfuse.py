@@ -20,13 +20,13 @@ the same key; the provider's response id is preferred where the parameters hold 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
 from ingest.readers.base import ReadContext, Result, request_effort
+from ingest.readers.cells import amount, json_list, json_object
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
@@ -159,9 +159,9 @@ def _is_empty(row: Mapping[str, Any]) -> bool:
 def _record(
     row: Mapping[str, Any], trace: Mapping[str, Any], line: int, context: ReadContext
 ) -> UsageRecord:
-    parameters = _object(_get(row, "modelParameters"))
-    meta = _object(_get(row, "metadata"))
-    attributes = _object(meta.get("attributes"))
+    parameters = json_object(_get(row, "modelParameters"))
+    meta = json_object(_get(row, "metadata"))
+    attributes = json_object(meta.get("attributes"))
     reading = read_details(_details(row))
     model = short_text(_get(row, "model")) or short_text(_get(row, "providedModelName"))
     if model == "unknown":
@@ -178,7 +178,7 @@ def _record(
         key = f"langfuse:{own_id}"
     else:
         key = context.keys.key([str(start), model, reading.counts])
-    reasoning = _object(parameters.get("reasoning"))
+    reasoning = json_object(parameters.get("reasoning"))
     dimensions, tags = split_tags(_tags(row, trace, meta))
     counted = any(v is not None for v in reading.counts.values())
     latency = round((end - start).total_seconds() * 1000) if start and end else None
@@ -211,10 +211,10 @@ def _record(
 def _details(row: Mapping[str, Any]) -> dict[str, Any]:
     """The usage map, wherever this version of the export keeps it."""
     for name in ("usageDetails", "providedUsageDetails"):
-        found = _object(_get(row, name))
+        found = json_object(_get(row, name))
         if any(found.values()):
             return dict(found)
-    usage = _object(row.get("usage"))
+    usage = json_object(row.get("usage"))
     if any(usage.get(k) for k in (*_INPUT, *_OUTPUT, *_TOTAL)):
         return dict(usage)
     flat = {
@@ -272,8 +272,8 @@ def read_details(details: dict[str, Any]) -> Reading:
 
 def _cost(row: Mapping[str, Any]) -> Decimal | None:
     """The cost provided by the caller, else the one Langfuse computed."""
-    provided = _object(_get(row, "providedCostDetails")).get("total")
-    computed = _object(_get(row, "costDetails"))
+    provided = json_object(_get(row, "providedCostDetails")).get("total")
+    computed = json_object(_get(row, "costDetails"))
     total = computed.get("total")
     if total is None:
         total = _get(row, "totalCost")
@@ -281,16 +281,7 @@ def _cost(row: Mapping[str, Any]) -> Decimal | None:
             total = None
     if total is None:
         total = _get(row, "calculatedTotalCost")
-    for value in (provided, total):
-        if value is None or value == "" or isinstance(value, bool | Mapping | list):
-            continue
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            continue
-        if amount.is_finite() and amount >= 0:
-            return amount
-    return None
+    return next((a for a in (amount(provided), amount(total)) if a is not None), None)
 
 
 # --- names and tags -----------------------------------------------------------------------------
@@ -309,12 +300,13 @@ def _tags(
     row: Mapping[str, Any], trace: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> dict[str, Any]:
     tags: dict[str, Any] = {}
-    listed = [*_list(_get(trace, "tags")), *_list(_get(row, "tags"))]
+    both = [*json_list(_get(trace, "tags")), *json_list(_get(row, "tags"))]
+    listed = [tag for tag in both if isinstance(tag, str)]
     for tag in listed:
-        name, colon, value = str(tag).partition(":")
+        name, colon, value = tag.partition(":")
         if colon and name.strip():
             tags[name.strip()] = value
-    for place in (_object(_get(trace, "metadata")), meta):
+    for place in (json_object(_get(trace, "metadata")), meta):
         tags |= {n: place[n] for n in _DIMENSIONS if short_text(place.get(n))}
     environment = short_text(_get(row, "environment")) or short_text(_get(trace, "environment"))
     if environment and environment != "default":
@@ -322,29 +314,8 @@ def _tags(
     tags["user"] = _get(row, "userId") or _get(trace, "userId")
     tags["trace"] = _get(trace, "name")
     tags["prompt"] = _get(row, "promptName")
-    tags["tags"] = ",".join(str(t) for t in listed) or None
+    tags["tags"] = ",".join(listed) or None
     return tags
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    found = _parsed(value, "{")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    found = _parsed(value, "[")
-    return [v for v in found if isinstance(v, str)] if isinstance(found, list) else []
-
-
-def _parsed(value: Any, opening: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value.lstrip()[:1] != opening:
-        return None
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
 
 
 READER = Langfuse()

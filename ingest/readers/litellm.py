@@ -29,19 +29,19 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
 from ingest.readers.base import ReadContext, Result
+from ingest.readers.cells import amount, json_list, json_object, milliseconds
 from ingest.readers.hosts import provider_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
@@ -132,7 +132,7 @@ def _read(
 def _record(
     row: Mapping[str, Any], context: ReadContext, line: int, state: _State
 ) -> UsageRecord | None:
-    meta = _object(row.get("metadata"))
+    meta = json_object(row.get("metadata"))
     call_type = short_text(row.get("call_type")) or ""
     usage = _usage(row, meta)
     prompt = number(row.get("prompt_tokens"), "prompt_tokens")
@@ -183,7 +183,7 @@ def _record(
         model=_model(row, meta, provider),
         counts=reading.counts,
         tier="batch" if batch else reading.tier or _tier(row, meta),
-        region=short_text(_object(meta.get("cost_breakdown")).get("data_residency")),
+        region=short_text(json_object(meta.get("cost_breakdown")).get("data_residency")),
         effort=None,
         total_reported=reading.total_reported,
         source_cost_usd=spend,
@@ -204,12 +204,12 @@ def _record(
 
 def _usage(row: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
     """The finest usage object the row has."""
-    response = _object(row.get("response"))
+    response = json_object(row.get("response"))
     for place in (meta.get("usage_object"), response.get("usage"), row.get("usage_object")):
-        usage = _object(place)
+        usage = json_object(place)
         if _some(usage):
             return dict(usage)
-    return dict(_object(meta.get("additional_usage_values")))
+    return dict(json_object(meta.get("additional_usage_values")))
 
 
 def _some(usage: Mapping[str, Any]) -> bool:
@@ -239,7 +239,7 @@ def _reading(
         reading = read_usage(usage, provider)
     except UsageError:
         # Some versions left the cache outside: only then can it exceed the prompt.
-        details = _object(usage.get("prompt_tokens_details"))
+        details = json_object(usage.get("prompt_tokens_details"))
         read = usage.get("cache_read_input_tokens") or details.get("cached_tokens")
         written = usage.get("cache_creation_input_tokens") or details.get("cache_creation_tokens")
         outside = (number(read, "cache_read") or 0) + (number(written, "cache_creation") or 0)
@@ -308,7 +308,7 @@ def _provider(row: Mapping[str, Any]) -> str:
 
 def _model(row: Mapping[str, Any], meta: Mapping[str, Any], provider: str) -> str | None:
     model = short_text(row.get("model"))
-    known = _object(meta.get("model_map_information") or row.get("model_map_information"))
+    known = json_object(meta.get("model_map_information") or row.get("model_map_information"))
     base = short_text(known.get("model_map_key"))
     if provider == "azure" and base:
         # `model` is the deployment's name there, which no price list knows.
@@ -322,10 +322,10 @@ def _model(row: Mapping[str, Any], meta: Mapping[str, Any], provider: str) -> st
 
 def _tier(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
     for place in (
-        _object(row.get("response")),
-        _object(meta.get("cost_breakdown")),
-        _object(row.get("cost_breakdown")),
-        _object(row.get("model_parameters")),
+        json_object(row.get("response")),
+        json_object(meta.get("cost_breakdown")),
+        json_object(row.get("cost_breakdown")),
+        json_object(row.get("model_parameters")),
     ):
         tier = place.get("service_tier")
         if isinstance(tier, str) and tier:
@@ -335,7 +335,7 @@ def _tier(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
 
 def _tags(row: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     tags: dict[str, Any] = {}
-    listed = [t for t in _list(row.get("request_tags")) if isinstance(t, str)]
+    listed = [t for t in json_list(row.get("request_tags")) if isinstance(t, str)]
     listed = [t for t in listed if not t.startswith("User-Agent:")]
     for tag in listed:
         name, colon, value = tag.partition(":")
@@ -363,59 +363,26 @@ def _tags(row: Mapping[str, Any], meta: Mapping[str, Any]) -> tuple[dict[str, st
 
 
 def _latency(row: Mapping[str, Any], start: datetime | None) -> int | None:
-    stated = row.get("request_duration_ms")
-    seconds = row.get("response_time")
-    try:
-        if stated not in (None, ""):
-            return _fit(float(stated))
-        if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-            return _fit(seconds * 1000)
-    except (TypeError, ValueError):
-        return None
-    end = instant(row.get("endTime"))
-    return _fit((end - start).total_seconds() * 1000) if start and end else None
-
-
-def _fit(milliseconds: float) -> int | None:
-    return round(milliseconds) if 0 <= milliseconds < 1e12 else None
+    stated = milliseconds(row.get("request_duration_ms"))
+    if stated is not None:
+        return stated
+    seconds, end = row.get("response_time"), instant(row.get("endTime"))
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
+        return milliseconds(seconds * 1000)
+    return milliseconds((end - start).total_seconds() * 1000) if start and end else None
 
 
 def _money(value: Any) -> Decimal | None:
-    if value is None or value == "" or isinstance(value, bool | Mapping | list):
+    if value is None or value == "":
         return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation as error:
-        raise UsageError(f"spend = {str(value)[:40]!r} is not an amount") from error
-    if not amount.is_finite() or amount < 0:
+    found = amount(value)
+    if found is None:
         raise UsageError(f"spend = {str(value)[:40]!r} is not an amount")
-    return amount
+    return found
 
 
 def _true(value: Any) -> bool:
     return value is True or (isinstance(value, str) and value.strip().lower() == "true")
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    """An object, or the JSON text of one."""
-    found = _parsed(value, "{")
-    return found if isinstance(found, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    found = _parsed(value, "[")
-    return found if isinstance(found, list) else []
-
-
-def _parsed(value: Any, opening: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    if value.lstrip()[:1] != opening:
-        return None
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        return None
 
 
 class LiteLLM:

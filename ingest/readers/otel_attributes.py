@@ -24,15 +24,15 @@ include it, and is 3 uncached without a flag.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from ingest.readers.base import request_effort
+from ingest.readers.cells import amount, json_object
 from ingest.readers.hosts import provider_of
 from ingest.readers.langfuse import read_details
 from ingest.readers.makers import maker_of
@@ -168,20 +168,20 @@ def role(span: Span) -> str:
 def read_call(span: Span) -> Call:
     """Read a span of role `call`. Raises `UsageError` when its counts cannot be."""
     a = span.attributes
-    body = _json(a.get("output.value")) if isinstance(a.get("output.value"), str) else {}
-    meta = _json(a.get("ai.response.providerMetadata"))
+    body = json_object(a.get("output.value")) if isinstance(a.get("output.value"), str) else {}
+    meta = json_object(a.get("ai.response.providerMetadata"))
     provider = _provider(a)
     raw = _raw_usage(a, body, meta)
     try:
         reading = read_usage(raw, provider) if raw else None
     except UsageError:  # the attributes may still make sense
         reading, raw = None, {}
-    details = _json(a.get("langfuse.observation.usage_details"))
+    details = json_object(a.get("langfuse.observation.usage_details"))
     if reading is None and details:
         reading = read_details(dict(details))
     if reading is None:
         reading = _from_attributes(a, provider, span, meta)
-    parameters = _json(a.get("llm.invocation_parameters"))
+    parameters = json_object(a.get("llm.invocation_parameters"))
     inner = next((m for m in meta.values() if isinstance(m, Mapping)), {})
     tier = served_tier(
         _word(a, _TIERS), _text(body.get("service_tier")), reading.tier,
@@ -199,7 +199,7 @@ def read_call(span: Span) -> Call:
         or request_effort(parameters),
         session=next((s for s in (short_text(a.get(n)) for n in _SESSIONS) if s), None),
         cost=next(
-            (c for c in (_money(a.get(n)) for n in _COSTS) if c is not None), reading.cost_usd
+            (c for c in (amount(a.get(n)) for n in _COSTS) if c is not None), reading.cost_usd
         ),
         raw=bool(raw),
         stream_half=span.scope.startswith("logfire") and not raw and "gen_ai.response.id" not in a,
@@ -257,7 +257,7 @@ def _raw_usage(
     a: Mapping[str, Any], body: Mapping[str, Any], meta: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     """The usage object as the API returned it, where the span carries one."""
-    places = [_json(a.get(_U + "raw")), body.get("usage"), body.get("usageMetadata")]
+    places = [json_object(a.get(_U + "raw")), body.get("usage"), body.get("usageMetadata")]
     for inner in meta.values():
         if isinstance(inner, Mapping):
             places += [inner.get("usage"), inner.get("usageMetadata")]
@@ -348,31 +348,9 @@ def _response_id(a: Mapping[str, Any], body: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _json(value: Any) -> Mapping[str, Any]:
-    if isinstance(value, Mapping):
-        return value
-    if not isinstance(value, str) or value.lstrip()[:1] != "{":
-        return {}
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, Mapping) else {}
-
-
 def _word(a: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     return next((t for t in (_text(a.get(n)) for n in names) if t), None)
 
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-def _money(value: Any) -> Decimal | None:
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return amount if amount.is_finite() and amount >= 0 else None

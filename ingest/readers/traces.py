@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 from ingest.files import BadLine, Source, UnreadableFile
 from ingest.readers.base import ReadContext, Result
+from ingest.readers.cells import milliseconds
 from ingest.readers.makers import maker_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
@@ -287,11 +288,9 @@ def _model(layout: Layout, row: Mapping[str, Any], context: ReadContext) -> str 
 
 
 def _elapsed(value: Any) -> int | None:
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return round(seconds * 1000) if 0 <= seconds < 1e9 else None
+    """Seconds, as BurstGPT writes them, in milliseconds."""
+    found = milliseconds(value)  # whole seconds at worst: only a test for a usable number
+    return None if found is None else milliseconds(float(value) * 1000)
 
 
 READER = Traces()
