@@ -51,9 +51,7 @@ def amount(value: Any) -> Decimal | None:
         found = Decimal(str(value))
     except InvalidOperation:
         return None
-    if not found.is_finite() or found < 0:
-        return None
-    return Decimal(format(found, "f"))
+    return found if found.is_finite() and found >= 0 else None
 
 
 def milliseconds(value: Any) -> int | None:

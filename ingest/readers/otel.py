@@ -1,7 +1,7 @@
 """OpenTelemetry GenAI spans: OTLP files and bodies, in every dialect, each call once.
 
-Attribute names and arithmetic are in `otel_attributes`, encodings in `otel_wire`. which spans are
-calls, each once, in `otel_calls`. This module makes records of them and opens the files.
+Attribute names and arithmetic are in `otel_attributes`, encodings in `otel_wire`, the choice of
+the spans that are calls in `otel_calls`. This module opens files and makes records.
 
 Claude Code's `api_request` log events are calls too, keyed by the request id its spans carry.
 

@@ -46,17 +46,26 @@ def rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
     if source.kind == "csv":
         yield from _csv_rows(source)
     elif source.kind == "parquet":
-        number = 0
-        for batch in _parquet(source).iter_batches(batch_size=_BATCH):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
+        yield from _parquet_rows(source)
     else:
         for line, document in source.documents():
             if isinstance(document, Mapping | BadLine):
                 yield line, document
             else:
                 yield line, BadLine("not a JSON object", "")
+
+
+def _parquet_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for batch in _parquet(source).iter_batches(batch_size=_BATCH):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (OSError, pa.ArrowException) as error:
+        raise UnreadableFile(f"{source.path}: damaged after row {number}: {error}") from error
 
 
 def _csv_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
@@ -66,6 +75,8 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine
             yield line, row
         elif header is None:
             header = [name.strip() for name in row]
+        elif not any(row):
+            continue
         elif len(row) != len(header):
             yield line, BadLine(f"{len(row)} cells where the header has {len(header)}", "")
         else:
@@ -77,25 +88,24 @@ def _csv(source: Source, head_only: bool = False) -> Iterator[tuple[int, list[st
     csv.field_size_limit(_LARGEST_CELL)
     bad: list[tuple[int, BadLine]] = []
     delimiter = _delimiter(source)
-    at = 0
+    start = 0  # where the row being read begins; 0 between rows
 
     def lines() -> Iterator[str]:
-        nonlocal at
+        nonlocal start
         for number, line in source.lines():
-            at = number
             if isinstance(line, BadLine):
                 bad.append((number, line))
             else:
+                start = start or number
                 yield line + "\n"
 
     reader = csv.reader(lines(), delimiter=delimiter)
-    start = 1
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
             yield start, BadLine(f"not CSV: {error}", "")
-            start = at + 1
+            start = 0
             continue
         yield from bad
         bad.clear()
@@ -103,9 +113,9 @@ def _csv(source: Source, head_only: bool = False) -> Iterator[tuple[int, list[st
             return
         if row:
             yield start, row
-        start = at + 1
-        if head_only and row:
-            return
+            if head_only:
+                return
+        start = 0
 
 
 def _delimiter(source: Source) -> str:
