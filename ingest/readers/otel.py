@@ -28,6 +28,7 @@ from ingest.readers.otel_wire import (
     OtlpError,
     Signal,
     Span,
+    bare,
     framed,
     frames,
     is_request,
@@ -199,9 +200,9 @@ class Otel:
             known = sum(1 for d in source.sample if is_request(d))
             if known:
                 return 0.97 * known / len(source.sample)
-        if source.head[:1] == b"\n" or framed(source.head):
+        if bare(source.head) or framed(source.head):
             try:
-                return 0.95 if any(True for _ in self._messages(source, probe=True)) else 0.0
+                return 0.95 if any(self._messages(source, probe=True)) else 0.0
             except (OtlpError, OSError, EOFError, ValueError):
                 return 0.0
         return 0.0
@@ -233,7 +234,7 @@ class Otel:
     def _messages(self, source: Source, probe: bool = False) -> Iterator[list[Span] | Reject]:
         """Spans by message of a binary file: length-prefixed, or one request body."""
         with source.open() as stream:
-            if framed(source.head) and source.head[:1] != b"\n":
+            if framed(source.head) and not bare(source.head):
                 for number, message in frames(stream):
                     if isinstance(message, BadLine):
                         if not probe:

@@ -366,6 +366,15 @@ def _unzstd(body: bytes) -> bytes:
         raise OtlpError(f"the zstd message does not unpack: {error}") from error
 
 
+def bare(head: bytes) -> bool:
+    """Whether a file may be one protobuf request: a first field 1 whose content begins with a
+    resource (or, without one, with scopes). Text that begins with a line break is neither."""
+    at = 1
+    while at < min(len(head), 6) and head[at] & 0x80:
+        at += 1
+    return head[:1] == b"\n" and head[at + 1 : at + 2] in (b"\x0a", b"\x12")
+
+
 def framed(head: bytes) -> bool:
     """Whether a file begins with a length and a message, as the Collector writes files."""
     if len(head) < 6:

@@ -280,6 +280,13 @@ def test_what_is_no_request_says_so(body: bytes) -> None:
     assert isinstance(bad, Reject)
 
 
+@pytest.mark.parametrize(
+    "data", [b"\nfoo,bar\n1,2\n", b"\n\n\n{}", b"\n", b"\x00\x00\x00\x05\nabcd"]
+)
+def test_other_files_are_not_claimed(data: bytes) -> None:
+    assert otel.READER.identify(look_at_bytes(data)) == 0.0
+
+
 def test_log_bodies_in_protobuf() -> None:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
