@@ -60,7 +60,7 @@ class Bodies:
     def identify(self, source: Source) -> float:
         """Sure when most sampled documents hold a body some API reader knows."""
         if source.kind == "sse":
-            return 0.9 if _stream_reader(source.sample) is not None else 0.0
+            return 0.9 if stream_reader(source.sample) is not None else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
         known = sum(1 for d in source.sample if _known(d))
@@ -285,7 +285,8 @@ def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
 # --- saved streams ------------------------------------------------------------------------------
 
 
-def _stream_reader(sample: list[Any]) -> Any:
+def stream_reader(sample: list[Any]) -> Any:
+    """The assembler of the API whose stream these events are, or None."""
     for module in body_modules():
         if hasattr(module, "STREAM") and any(
             isinstance(d, Mapping) and module.STREAM.matches(d) for d in sample
@@ -296,7 +297,7 @@ def _stream_reader(sample: list[Any]) -> Any:
 
 def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     """A saved stream: its API's assembler makes bodies of events, the body reader the records."""
-    stream = _stream_reader(source.sample)
+    stream = stream_reader(source.sample)
     events: list[tuple[int, Mapping[str, Any]]] = []
     for line, _, data in source.events():
         if isinstance(data, BadLine):
