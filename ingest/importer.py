@@ -155,6 +155,8 @@ def read_source(
     return results(), context
 
 
+# Values a reader takes, not the record: when a trace with relative times began.
+_READER_OPTIONS = ("start",)
 _RECORD_STAMPS = ("tier", "region", "seller", "provider", "model", "effort", "session")
 
 
@@ -166,7 +168,7 @@ def _stamp(record: UsageRecord, stamps: Mapping[str, str]) -> None:
             record.dimensions[name] = value
         elif name == "seller" or (name in _RECORD_STAMPS and getattr(record, name) is None):
             setattr(record, name, value)
-        elif name not in _RECORD_STAMPS:
+        elif name not in (*_RECORD_STAMPS, *_READER_OPTIONS):
             record.tags[name] = value
 
 

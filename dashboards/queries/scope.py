@@ -152,13 +152,20 @@ def parse_edge(text: str, now: datetime | None = None, zone: str = "UTC") -> dat
     return edge.astimezone(zone_info(zone)).replace(tzinfo=None) if edge.tzinfo else edge
 
 
-def show_value(value: Any) -> str:
-    """A group's value for people: dates without a midnight, nothing as `(none)`."""
+_FORMS = {"month": "%Y-%m", "year": "%Y", "hour": "%Y-%m-%d %H:00"}
+
+
+def show_value(value: Any, name: str = "") -> str:
+    """A group's value for people, by its dimension: a month as 2026-03, nothing as `(none)`."""
     if value is None:
         return "(none)"
+    if name == "weekday" and isinstance(value, int):
+        return ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[value - 1]
     if isinstance(value, datetime):
+        if name == "quarter":
+            return f"{value.year}-Q{(value.month + 2) // 3}"
         midnight = (value.hour, value.minute, value.second) == (0, 0, 0)
-        return f"{value:%Y-%m-%d}" if midnight else f"{value:%Y-%m-%d %H:%M}"
+        return value.strftime(_FORMS.get(name, "%Y-%m-%d" if midnight else "%Y-%m-%d %H:%M"))
     if isinstance(value, date):
         return value.isoformat()
     return str(value)

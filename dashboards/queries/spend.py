@@ -68,7 +68,7 @@ class SpendRow:
         """Plain types; money as decimal strings in USD (null where nothing was priced)."""
         return {
             **{
-                n: None if k is None else show_value(k)
+                n: None if k is None else show_value(k, n)
                 for n, k in zip(names, self.keys, strict=True)
             },
             "calls": self.calls,

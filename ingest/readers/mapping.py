@@ -18,15 +18,14 @@ table whose columns already carry the fields' own names needs no mapping.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from typing import Any
 
 from ingest.files import BadLine, Source
 from ingest.readers.base import ReadContext, Result, reject
-from ingest.record import DIMENSIONS, Reject, UsageRecord, call_key, instant, short_text
+from ingest.readers.rows import columns, rows
+from ingest.record import DIMENSIONS, UsageRecord, call_key, instant, short_text
 from pricing.meters import COUNTED
 from pricing.usage import Counts, UsageError, count, total_input, total_output
 
@@ -87,11 +86,9 @@ class MappedTable:
         mapping = dict(context.mapping) or {
             c: c for c in columns_of(source) if c in FIELDS or c.startswith("tags.")
         }
-        for line, row in rows_of(source):
+        for line, row in rows(source):
             if isinstance(row, BadLine):
                 yield reject(row, line)
-            elif not isinstance(row, Mapping):
-                yield Reject("not a JSON object", line)
             else:
                 yield read_row(row, mapping, line, context)
 
@@ -217,91 +214,14 @@ def _money(value: Any) -> Decimal | None:
 
 
 def columns_of(source: Source) -> list[str]:
-    """The column names of a table, from its head."""
-    if source.kind == "csv":
-        reader = csv.reader(
-            io.StringIO(source.head.decode("utf-8-sig", "replace")), _dialect(source)
-        )
-        return [c.strip() for c in next(reader, [])]
-    if source.kind == "parquet":
-        import pyarrow.parquet as pq
-
-        try:
-            return list(pq.read_schema(source.path).names)
-        except Exception:  # a damaged file has no columns; reading it says why
-            return []
+    """The column names of a table, from its head; of lines of JSON, every sampled key."""
+    if source.kind in ("csv", "parquet"):
+        return list(columns(source))
     names: dict[str, None] = {}
     for document in source.sample:
         if isinstance(document, Mapping):
             names |= dict.fromkeys(map(str, document))
     return list(names)
-
-
-def rows_of(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
-    """Numbered rows of a table of any kind."""
-    if source.kind == "csv":
-        yield from _csv_rows(source)
-    elif source.kind == "parquet":
-        yield from _parquet_rows(source)
-    else:
-        yield from source.documents()
-
-
-def _dialect(source: Source) -> type[csv.Dialect]:
-    first = source.head.split(b"\n", 1)[0].decode("utf-8", "replace")
-    mark = max(",;\t", key=first.count)
-
-    class Dialect(csv.excel):
-        delimiter = mark
-
-    return Dialect
-
-
-def _csv_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
-    bad: list[tuple[int, BadLine]] = []
-
-    def texts() -> Iterator[str]:
-        for number, line in source.lines():
-            if isinstance(line, BadLine):
-                bad.append((number, line))
-                continue
-            yield line.replace("\x00", "") + "\n"
-
-    reader = csv.reader(texts(), _dialect(source))
-    header: list[str] | None = None
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            yield reader.line_num + len(bad), BadLine(f"not CSV: {error}", "")
-            continue
-        if cells is None:
-            break
-        line = reader.line_num + len(bad)
-        if header is None:
-            header = [c.strip() for c in cells]
-        elif not any(cells):
-            continue
-        elif len(cells) != len(header):
-            shown = ",".join(cells)[:200]
-            yield line, BadLine(f"{len(cells)} cells where the header has {len(header)}", shown)
-        else:
-            yield line, dict(zip(header, cells, strict=True))
-    yield from bad
-
-
-def _parquet_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(cast(Any, source.path if source.data is None else source.open()))
-        number = 0
-        for batch in table.iter_batches(batch_size=20_000):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, row
-    except Exception as error:
-        yield 0, BadLine(f"not a readable Parquet file: {error}", "")
 
 
 READER = MappedTable()

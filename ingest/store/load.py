@@ -95,11 +95,17 @@ def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> No
     insert_rows(con, STAGE, STAGE_COLUMNS, rows)
 
 
-# Which of two sightings of a call is better: final, then more tokens, then the earlier one stays.
-_RANK = (
-    "(CASE finality WHEN 'final' THEN 1 ELSE 0 END, input_total + output_total,"
-    " CASE WHEN time_assumed THEN 0 ELSE 1 END)"
-)
+def _rank(row: str = "") -> str:
+    """Which of two sightings of a call is better: the final one, then the one with more tokens,
+    then the one that says more of what kind they were (a span that knows only totals must not
+    hide a body that knows the cache write), then the one that knows its time."""
+    prefix = f"{row}." if row else ""
+    kinds = " + ".join(f"(coalesce({prefix}{m}, 0) > 0)::INTEGER" for m in COUNTED)
+    return (
+        f"(CASE {prefix}finality WHEN 'final' THEN 1 ELSE 0 END,"
+        f" {prefix}input_total + {prefix}output_total, {kinds},"
+        f" CASE WHEN {prefix}time_assumed THEN 0 ELSE 1 END)"
+    )
 
 
 def merge(
@@ -119,7 +125,7 @@ def merge(
         return Merged(0, 0, 0, None, None)
     con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE best AS SELECT * EXCLUDE (place) FROM ("
-        f"SELECT *, row_number() OVER (PARTITION BY call_key ORDER BY {_RANK} DESC,"
+        f"SELECT *, row_number() OVER (PARTITION BY call_key ORDER BY {_rank()} DESC,"
         f" line NULLS LAST) AS place FROM {STAGE}) WHERE place = 1"
     )
     _fill_within_batch(con)
@@ -131,7 +137,7 @@ def merge(
         f" SEMI JOIN best AS b ON b.call_key = s.call_key WHERE {limit}",
         values,
     )
-    stored_rank, new_rank = (_RANK_OF.format(p=p) for p in ("k", "b"))
+    stored_rank, new_rank = _rank("k"), _rank("b")
     con.execute(
         "CREATE OR REPLACE TEMPORARY TABLE better AS SELECT b.call_key, k.stored_row,"
         f" {new_rank} > {stored_rank} AS wins FROM best AS b JOIN known AS k USING (call_key)"
@@ -140,7 +146,8 @@ def merge(
     con.execute(
         "INSERT INTO replacements SELECT b.call_key, k.import_id, ?, ?,"
         " CASE WHEN b.finality <> k.finality THEN 'final replaces partial'"
-        " ELSE 'larger total' END,"
+        " WHEN b.input_total + b.output_total > k.input_total + k.output_total"
+        " THEN 'larger total' ELSE 'more detail' END,"
         " k.input_total + k.output_total, b.input_total + b.output_total"
         " FROM better AS w JOIN best AS b USING (call_key) JOIN known AS k USING (call_key)"
         " WHERE w.wins",
@@ -175,12 +182,6 @@ def merge(
         con.execute(f"DROP TABLE {table}")
     added = arrived - replaced
     return Merged(added, replaced, total - arrived, first_at, last_at)
-
-
-_RANK_OF = (
-    "(CASE {p}.finality WHEN 'final' THEN 1 ELSE 0 END, {p}.input_total + {p}.output_total,"
-    " CASE WHEN {p}.time_assumed THEN 0 ELSE 1 END)"
-)
 
 
 def _fill_within_batch(con: duckdb.DuckDBPyConnection) -> None:

@@ -281,6 +281,9 @@ def lint_(
     packaged: Annotated[
         bool, typer.Option("--packaged", help="Also lint the genai-prices catalogue.")
     ] = False,
+    notes: Annotated[
+        bool, typer.Option("--notes", help="Also show notes: claims out of force, old checks…")
+    ] = False,
     rule: Annotated[str | None, typer.Option(help="Explain one rule and stop.")] = None,
     json_: Json = False,
 ) -> None:
@@ -299,13 +302,18 @@ def lint_(
     if json_:
         print_json({"findings": [{n: getattr(f, n) for n in f.__slots__} for f in found]})
     else:
+        shown = [f for f in found if notes or f.severity != "note"]
         table(
             [("Rule", "left"), ("", "left"), ("Where", "left"), ("What", "left")],
-            [(f.rule, f.severity, f"{f.seller} {f.variant}", f.message) for f in found[:60]],
+            [(f.rule, f.severity, f"{f.seller} {f.variant}", f.message) for f in shown[:60]],
         )
-        if len(found) > 60:
-            note(f"{len(found) - 60:,} more: --json")
-        say(f"{len(errors)} errors, {len(found) - len(errors)} warnings in {len(rates):,} rates")
+        if len(shown) > 60:
+            note(f"{len(shown) - 60:,} more: --json")
+        warnings = sum(f.severity == "warning" for f in found)
+        say(
+            f"{len(errors)} errors, {warnings} warnings, {len(found) - len(errors) - warnings} "
+            f"notes in {len(rates):,} rates" + ("" if notes else " (--notes, --rule NAME)")
+        )
     if errors:
         raise typer.Exit(FINDING)
 
