@@ -97,7 +97,8 @@ def print_spend(answer: Any, why: list[dict[str, Any]]) -> None:
         if row.unpriced_calls and not row.wholly_unpriced:
             cost += "*"
         return [
-            *(show_value(k, n) for k, n in zip(row.keys, answer.by, strict=False)), count(row.calls), count(row.input_tokens),
+            *(show_value(k, n) for k, n in zip(row.keys, answer.by, strict=False)),
+            count(row.calls), count(row.input_tokens),
             percent(row.cached_share), count(row.output_tokens), cost,
         ]  # fmt: skip
 
