@@ -1,0 +1,1 @@
+"""What would be used? Recorded and simulated traffic, before there are logs to ingest."""
