@@ -149,11 +149,14 @@ def cached_tokens(
     ttls: Sequence[float],
     scope: str = "all",
     progress: Callable[[int, int], None] | None = None,
+    partition: IntArray | None = None,
 ) -> list[IntArray]:
     """Tokens served from the cache, per request, for each lifetime in seconds.
 
     scope "all": one cache for all requests. scope "session": entries are visible only within
-    the session that made them (needs ``stream.sessions``). Raises ValueError for another scope,
+    the session that made them (needs ``stream.sessions``). ``partition`` (integer codes, one a
+    request) splits one cache for all into caches that do not see each other, each in file order:
+    machines, models, or the two halves of a validation. Raises ValueError for another scope,
     a negative lifetime, or session scope without sessions.
     """
     if scope not in ("all", "session"):
@@ -161,7 +164,16 @@ def cached_tokens(
     if any(not t >= 0 for t in ttls):
         raise ValueError(f"a lifetime must be zero or more seconds: {list(ttls)}")
     limits = [_microseconds(t) for t in ttls]
-    runs = _leading_runs(stream, limits, scope, progress)
+    codes, order = partition, None
+    if scope == "session":
+        if stream.sessions is None:
+            raise ValueError("scope 'session' needs a session column (name it with the map)")
+        # Within a session time decides, and file order where times are equal.
+        codes = stream.sessions
+        order = np.lexsort((stream.time_us, codes))
+    elif codes is not None:
+        order = np.argsort(codes, kind="stable")
+    runs = _leading_runs(stream, limits, codes, order, progress)
     return [_tokens_of_runs(stream, run) for run in runs]
 
 
@@ -172,7 +184,8 @@ def _microseconds(seconds: float) -> int:
 def _leading_runs(
     stream: BlockStream,
     limits: list[int],
-    scope: str,
+    codes: IntArray | None,
+    order: IntArray | None,
     progress: Callable[[int, int], None] | None,
 ) -> list[IntArray]:
     n = stream.requests
@@ -181,21 +194,14 @@ def _leading_runs(
     if len(ids) == 0:
         return runs
     last = np.full(int(ids.max()) + 1, _NEVER, dtype=np.int64)
-    owner: IntArray | None = None
-    order: Sequence[int] = range(n)
-    codes: list[int] = []
-    if scope == "session":
-        if stream.sessions is None:
-            raise ValueError("scope 'session' needs a session column (name it with the map)")
-        # Sessions are walked one after another, so "seen in this session" is one stamp a block.
-        # Within one, time decides, and file order where times are equal.
-        order = np.lexsort((stream.time_us, stream.sessions)).tolist()
-        owner = np.full(len(last), -1, dtype=np.int64)
-        codes = stream.sessions.tolist()
+    # Groups are walked one after another, so "seen in this group" is one stamp a block.
+    owner = None if codes is None else np.full(len(last), np.iinfo(np.int64).min, dtype=np.int64)
+    groups = [] if codes is None else codes.tolist()
+    walk = range(n) if order is None else order.tolist()
     times = stream.time_us.tolist()
     bounds = stream.offsets.tolist()
     lone = limits[0] if len(limits) == 1 else None
-    for done, i in enumerate(order):
+    for done, i in enumerate(walk):
         begin, end = bounds[i], bounds[i + 1]
         if begin == end:
             continue
@@ -203,8 +209,8 @@ def _leading_runs(
         now = times[i]
         seen = last[mine]
         if owner is not None:
-            seen[owner[mine] != codes[i]] = _NEVER
-            owner[mine] = codes[i]
+            seen[owner[mine] != groups[i]] = _NEVER
+            owner[mine] = groups[i]
         last[mine] = now
         if lone is not None:
             runs[0][i] = _run(seen >= now - lone)
