@@ -72,12 +72,11 @@ def session_table(
     cost = sheet.per_request(counts)
 
     def total(values: IntArray) -> IntArray:
-        out = np.zeros(n, dtype=np.int64)
-        np.add.at(out, rows, values)
-        return out
+        # Sums of a session stay below 2^53, where floats are exact integers.
+        return np.bincount(rows, weights=values, minlength=n).astype(np.int64)
 
-    start = np.full(n, np.iinfo(np.int64).max, dtype=np.int64)
-    np.minimum.at(start, rows, trace.time_us)
+    order = np.lexsort((trace.time_us, rows))
+    start = trace.time_us[order][np.searchsorted(rows[order], np.arange(n))]
     reasoning = trace.reasoning_tokens
     return SessionTable(
         start_us=start,
