@@ -56,11 +56,7 @@ class CataloguePrices:
         if route.card is None or route.variant is None:
             return None
         at = datetime.combine(day, _HOUR)
-        vectors = [
-            v
-            for v in self.catalogue.vectors(route.card)
-            if v.covers(at, v.min_input)
-        ]
+        vectors = [v for v in self.catalogue.vectors(route.card) if v.covers(at, v.min_input)]
         if not vectors:
             return None
         windowed = any((v.weekdays, v.minute_from, v.minute_to) != (127, 0, 1440) for v in vectors)

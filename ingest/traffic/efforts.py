@@ -44,9 +44,7 @@ def effort_ratio(variant: str, reference: str, effort: str) -> Ratio:
         if name not in EFFORTS:
             raise ValueError(f"effort must be one of {', '.join(EFFORTS)}, not {name!r}")
     table = _table()
-    fitting = [
-        n for n in table if variant == n or (n and variant.startswith((n + "-", n + ".")))
-    ]
+    fitting = [n for n in table if variant == n or (n and variant.startswith((n + "-", n + ".")))]
     row = table[max(fitting, key=len)] if fitting else table[""]
     if reference == effort:
         return Ratio(1.0, 1.0, 1.0, row["source"])

@@ -87,22 +87,29 @@ class RateSheet:
         Raises LookupError for a counted meter without a price (never a silent zero).
         """
         size = len(next(iter(counts.values())))
+        return sum(self.by_meter(counts).values(), np.zeros(size, dtype=np.int64))
+
+    def by_meter(self, counts: Mapping[str, IntArray]) -> dict[str, IntArray]:
+        """Pico-dollars of each request, one array a meter. Errors as in `per_request`."""
+        size = len(next(iter(counts.values())))
         total = np.zeros(size, dtype=np.int64)
         for meter in counts:
             if meter in INPUT_METERS:
                 total += counts[meter]
-        out = np.zeros(size, dtype=np.int64)
+        out = {meter: np.zeros(size, dtype=np.int64) for meter in counts}
         placed = np.zeros(size, dtype=bool)
         for band in self.bands:
             inside = (total >= band.min_input) & (total < band.max_input)
             placed |= inside
+            if not inside.any():
+                continue
             for meter, count in counts.items():
                 if not count.any():
                     continue
                 price = band.price(meter)
                 if price is None:
                     raise LookupError(f"{self.variant} ({self.tier}): no price for {meter}")
-                out += np.where(inside, count * price, 0)
+                out[meter] += np.where(inside, count * price, 0)
         if not placed.all():
             raise LookupError(f"{self.variant} ({self.tier}): no price for some prompt sizes")
         return out

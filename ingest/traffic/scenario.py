@@ -309,19 +309,38 @@ def check_scenario(data: dict[str, Any], origin: str = "scenario") -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        lines = list(dict.fromkeys(_explain(e, data) for e in error.errors()))
+        lines = _explanations(error.errors())
         raise ScenarioError("\n".join(f"{origin}: {line}" for line in lines)) from error
 
 
-def _explain(error: Any, data: dict[str, Any]) -> str:
-    # Names of union members are pydantic's, not the file's.
-    place = [p for p in error["loc"] if isinstance(p, int) or _in_file(str(p))]
-    where = ".".join(str(p) for p in place) or "top level"
-    if error["type"] == "extra_forbidden":
-        key = str(error["loc"][-1])
-        near = difflib.get_close_matches(key, sorted(_KEYS), 1)
-        return f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    return f"{where}: {error['msg']}"
+def _explanations(errors: list[Any]) -> list[str]:
+    """One line a place: a number has several allowed forms, each of which pydantic reports."""
+    places: dict[str, list[Any]] = {}
+    for error in errors:
+        # Names of union members are pydantic's, not the file's.
+        named = [p for p in error["loc"] if isinstance(p, int) or _in_file(str(p))]
+        places.setdefault(".".join(str(p) for p in named) or "top level", []).append(error)
+    lines: list[str] = []
+    for where, found in places.items():
+        said = [e for e in found if e["type"] == "value_error"]
+        unknown = [e for e in found if e["type"] == "extra_forbidden"]
+        if said:
+            lines += [f"{where}: {e['msg'].removeprefix('Value error, ')}" for e in said]
+        elif unknown:
+            key = str(unknown[0]["loc"][-1])
+            near = difflib.get_close_matches(key, sorted(_KEYS), 1)
+            lines.append(
+                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        elif len(found) > 1:
+            lines.append(
+                f"{where}: must be a number of zero or more, a range {{ p10 = ..., p90 = ... }}, "
+                f'"from store", or, for lengths, quantiles, a distribution or values; '
+                f"got {found[0]['input']!r}"
+            )
+        else:
+            lines.append(f"{where}: {found[0]['msg']}")
+    return lines
 
 
 def _fields(model: type[BaseModel]) -> set[str]:
@@ -337,7 +356,7 @@ _KEYS = set().union(
 
 
 def _in_file(part: str) -> bool:
-    return part not in {
+    return not part.startswith("function-") and part not in {
         "Range", "Quantiles", "Distribution", "Empirical", "float", "constrained-float",
         "literal['from store']",
     }  # fmt: skip

@@ -152,9 +152,9 @@ class _Judge:
         if self.rule.caches and trace.has_blocks:
             assert trace.sessions is not None
             partition = None if groups is None else groups[trace.sessions]
-            raw = cached_tokens(
-                trace.stream(), [self.rule.ttl_s], self.scope, partition=partition
-            )[0]
+            raw = cached_tokens(trace.stream(), [self.rule.ttl_s], self.scope, partition=partition)[
+                0
+            ]
             cached = apply_floor(raw, self.rule.min_tokens, self.rule.step)
         return session_table(trace, cached, self.rule, self.sheet)
 

@@ -1,0 +1,387 @@
+"""The month's bill, with how sure it is.
+
+Parameters (volume, lengths, effort, structure, drift) are drawn from scrambled Sobol points; the
+noise of which sessions come is added by the central limit, or by drawing sessions where fewer
+than 200 are expected; recorded sessions add the error of having seen only so many, a factor
+sqrt(1 + target / fit) on that noise. The effect of structural ranges is evaluated at their P10,
+middle and P90 and joined log-linearly; `surface_error` says how far that is off at the corner
+where all of them are high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.prices import Prices, usd_estimate
+from ingest.traffic.scenario import Scenario, ScenarioError, Workload, middle
+from ingest.traffic.sobol import Z90, normal, sobol
+from ingest.traffic.workloads import (
+    Means,
+    Parameter,
+    is_input,
+    is_output,
+    month_shape,
+    parameters,
+    prepare,
+    sessions_per_day,
+)
+
+FloatArray = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+PERCENTILES = (10, 50, 90, 99)
+PARTS = ("input", "cached", "cache_write", "output", "reasoning")
+FEW_SESSIONS = 200
+# A recorded pilot whose mean is known worse than this (90 % interval, either side) is named.
+PILOT_LIMIT = 0.15
+_Z95 = 1.6448536269514722
+
+
+@dataclass
+class Leg:
+    """One workload on one variant: its means, uncertain numbers and what they do."""
+
+    workload: Workload
+    variant: str
+    means: Means
+    params: list[Parameter]
+    ends: dict[str, tuple[Means, Means]]
+    sessions: float
+    effort: float
+    surface_error: float = 0.0
+
+    def central(self) -> float:
+        """Expected pico-dollars of the period at the middle of everything."""
+        return float(self.evaluate(np.zeros((1, len(self.params))))["cost"][0])
+
+    def evaluate(self, z: FloatArray) -> dict[str, FloatArray]:
+        """Totals of the period for rows of standard normal parameter values; no session noise."""
+        n = len(z)
+        count = np.full(n, self.sessions)
+        factors = {m: np.ones(n) for m in self.means.tokens}
+        price_factors = {m: np.ones(n) for m in self.means.cost}
+        f = self.workload.failures
+        retry = np.full(n, middle(f.retry_rate))
+        for j, p in enumerate(self.params):
+            at = np.clip(z[:, j], -3.0, 3.0)
+            factor = np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1])))
+            if p.kind == "volume":
+                count *= factor
+            elif p.kind == "retry":
+                middle_rate = middle(f.retry_rate)
+                low, high = p.ends[0] / middle_rate, p.ends[1] / middle_rate
+                retry = middle_rate * np.exp(_bend(at, np.log(low), np.log(high)))
+            elif p.kind == "structure":
+                self._structure(p, at, factors, price_factors)
+            else:
+                meters = {"output": ("output_text",), "reasoning": ("reasoning",)}.get(
+                    p.kind, ("output_text", "reasoning")
+                )
+                for m in meters:
+                    if m in factors:
+                        factors[m] *= factor
+                        price_factors[m] *= factor
+        resent = 1 + retry + middle(f.failed_rate) * f.failed_input_share
+        out = {part: np.zeros(n) for part in (*PARTS, "cost")}
+        for m, tokens in self.means.tokens.items():
+            more = resent if is_input(m) else self.effort
+            total = count * tokens * factors[m] * more
+            out["cost"] += count * self.means.cost[m] * price_factors[m] * more
+            if is_input(m):
+                out["input"] += total
+            if is_output(m):
+                out["output"] += total
+            if m == "cache_read":
+                out["cached"] += total
+            if m.startswith("cache_write"):
+                out["cache_write"] += total
+            if m == "reasoning":
+                out["reasoning"] += total
+        out["sessions"] = count
+        out["requests"] = count * self.means.calls * (1 + retry + middle(f.failed_rate))
+        return out
+
+    def _structure(
+        self,
+        p: Parameter,
+        at: FloatArray,
+        factors: dict[str, FloatArray],
+        price_factors: dict[str, FloatArray],
+    ) -> None:
+        low, high = self.ends[p.field]
+        for table, name in ((factors, "tokens"), (price_factors, "cost")):
+            for m in table:
+                centre = getattr(self.means, name)[m]
+                ends = [max(getattr(e, name).get(m, 0.0), 1e-9) for e in (low, high)]
+                if centre > 0:
+                    logs = [float(np.log(e / centre)) for e in ends]
+                    table[m] *= np.exp(_bend(np.clip(at, -2, 2), logs[0], logs[1]))
+
+
+def _bend(z: FloatArray, low: float, high: float) -> FloatArray:
+    """Log factor at z: ``low`` at the P10, 0 in the middle, ``high`` at the P90, straight between."""
+    return np.where(z < 0, -z / Z90 * low, z / Z90 * high)
+
+
+def build_legs(
+    scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool = True
+) -> list[tuple[float, Leg]]:
+    """The workload on ``variant`` with its routes: (share of sessions, leg) pairs."""
+    main = workload.variant or variant
+    shares: dict[str, float] = {}
+    left = 1.0
+    for route in workload.routing:
+        shares[route.variant] = shares.get(route.variant, 0.0) + route.share
+        left -= route.share
+    if workload.fallback_variant is not None:
+        moved = left * workload.fallback_rate
+        shares[workload.fallback_variant] = shares.get(workload.fallback_variant, 0.0) + moved
+        left -= moved
+    shares[main] = shares.get(main, 0.0) + left
+    return [
+        (share, _leg(scenario, workload, name, prices, ranges))
+        for name, share in shares.items()
+        if share > 1e-12
+    ]
+
+
+def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool) -> Leg:
+    def means(of: Workload) -> Means:
+        return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller)
+
+    centre = means(workload)
+    params = parameters(workload, variant) if ranges else []
+    ends = {
+        p.field: (means(p.low), means(p.high))
+        for p in params
+        if p.low is not None and p.high is not None
+    }
+    o = workload.output
+    sessions = sessions_per_day(workload, centre.calls) * month_shape(
+        workload.volume, scenario.start, scenario.days
+    )
+    leg = Leg(
+        workload, variant, centre, params, ends, sessions,
+        effort_ratio(variant, o.reference_effort, o.effort).mid,
+    )  # fmt: skip
+    structural = [p for p in params if p.kind == "structure"]
+    if len(structural) > 1:
+        # The corner where everything is high tells how far joined effects are off.
+        update = {}
+        for p in structural:
+            assert p.high is not None
+            update[p.field] = getattr(p.high.structure, p.field)
+        corner = workload.model_copy(
+            update={"structure": workload.structure.model_copy(update=update)}
+        )
+        z = np.array([[Z90 if p.kind == "structure" else 0.0 for p in params]])
+        joined = float(leg.evaluate(z)["cost"][0]) / max(sessions, 1e-12)
+        truth = means(corner)
+        direct = sum(
+            c * (leg.effort if is_output(m) else 1 + middle(workload.failures.retry_rate)
+                 + middle(workload.failures.failed_rate) * workload.failures.failed_input_share)
+            for m, c in truth.cost.items()
+        )  # fmt: skip
+        leg.surface_error = joined / direct - 1 if direct else 0.0
+    return leg
+
+
+def simulate(
+    scenario: Scenario,
+    prices: Prices,
+    *,
+    variants: list[str] | None = None,
+    days: float | None = None,
+    levers: bool = True,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Simulate the scenario on each variant; a JSON-able answer, money as decimal strings.
+
+    For every variant P10, P50, P90 and P99 of the period's cost, and of input, cached, written,
+    output and reasoning tokens apart; a tornado; cost per session and per successful task;
+    feasibility warnings; for the first variant the ranked levers.
+    """
+    from ingest.traffic.feasibility import warnings_for
+    from ingest.traffic.levers import rank_levers
+
+    update: dict[str, Any] = {}
+    if variants:
+        update["variants"] = variants
+    if days is not None:
+        if not days > 0:
+            raise ScenarioError(f"days must be positive, not {days}")
+        update["days"] = days
+    scenario = scenario.model_copy(update=update)
+    steps = len(scenario.variants) + (1 if levers else 0)
+    rows: list[dict[str, Any]] = []
+    for i, variant in enumerate(scenario.variants):
+        rows.append(_variant(scenario, variant, prices, warnings_for))
+        if progress is not None:
+            progress(i + 1, steps)
+    priced = [r for r in rows if r["status"] != "unpriced"]
+    result: dict[str, Any] = {
+        "scenario": scenario.name,
+        "start": scenario.start.isoformat(),
+        "end": (scenario.start + timedelta(days=scenario.days)).isoformat(),
+        "days": scenario.days,
+        "draws": scenario.draws,
+        "seed": scenario.seed,
+        "variants": rows,
+        "cheapest": min(
+            priced, key=lambda r: float(r["cost_usd"]["p50"]), default={"variant": None}
+        )["variant"],
+        "levers": [],
+    }
+    if levers and rows[0]["status"] != "unpriced":
+        result["levers"] = rank_levers(scenario, prices)
+    if progress is not None:
+        progress(steps, steps)
+    return result
+
+
+def draw_legs(
+    scenario: Scenario, groups: list[list[tuple[float, Leg]]]
+) -> tuple[dict[str, FloatArray], list[tuple[str, float, float]]]:
+    """Draws of the period's totals over all workloads, and the tornado in pico-dollars."""
+    width = sum(max(len(leg.params) for _, leg in g) + 1 for g in groups)
+    u = sobol(scenario.draws, width, scenario.seed)
+    totals = {k: np.zeros(scenario.draws) for k in (*PARTS, "cost", "sessions", "requests")}
+    tornado: list[tuple[str, float, float]] = []
+    centre = sum(share * leg.central() for g in groups for share, leg in g)
+    at = 0
+    for g in groups:
+        params = g[0][1].params
+        k = max(len(leg.params) for _, leg in g)
+        z = normal(u[:, at : at + k])
+        noise = normal(u[:, at + k])
+        at += k + 1
+        for share, leg in g:
+            got = leg.evaluate(z[:, : len(leg.params)])
+            for part in totals:
+                wobble = _session_noise(leg, share, got["sessions"], noise, part, scenario.seed)
+                totals[part] += share * got[part] * wobble
+        for j, p in enumerate(params):
+            ends = []
+            for side in (-Z90, Z90):
+                moved = 0.0
+                for share, leg in g:
+                    row = np.zeros((1, len(leg.params)))
+                    if j < len(leg.params):
+                        row[0, j] = side
+                    moved += share * float(leg.evaluate(row)["cost"][0]) - share * leg.central()
+                ends.append(centre + moved)
+            tornado.append((f"{g[0][1].workload.name}: {p.name}", ends[0], ends[1]))
+        sd = sum(share * leg.central() * _relative(leg, share, "cost") for share, leg in g)
+        tornado.append(
+            (f"{g[0][1].workload.name}: which sessions come", centre - Z90 * sd, centre + Z90 * sd)
+        )
+    return totals, tornado
+
+
+def _relative(leg: Leg, share: float, part: str) -> float:
+    """Sd of a total over its mean: Poisson sessions, their spread, and the error of the fit."""
+    n = max(leg.sessions * share, 1e-9)
+    cv = leg.means.cv.get(part, leg.means.cv["cost"])
+    if part in ("sessions", "requests"):
+        cv = 0.0
+    return float(np.sqrt((1 + cv * cv) / n + cv * cv / leg.means.fitted))
+
+
+def _session_noise(
+    leg: Leg, share: float, count: FloatArray, noise: FloatArray, part: str, seed: int
+) -> FloatArray:
+    expected = leg.sessions * share
+    if expected < FEW_SESSIONS and part == "cost" and len(leg.means.costs):
+        # Few sessions: their costs are drawn one by one, so that the tail is theirs.
+        rng = np.random.default_rng(seed + 7)
+        number = rng.poisson(np.maximum(count * share, 0))
+        costs = leg.means.costs / leg.means.costs.mean()
+        owners = np.repeat(np.arange(len(number)), number)
+        sums = np.bincount(
+            owners, weights=costs[rng.integers(0, len(costs), len(owners))], minlength=len(number)
+        )
+        drawn = sums / np.maximum(count * share, 1e-9)
+        fit = leg.means.cv["cost"] / np.sqrt(leg.means.fitted)
+        return drawn * np.exp(fit * noise - fit * fit / 2)
+    sd = np.sqrt(np.log1p(_relative(leg, share, part) ** 2))
+    return np.exp(sd * noise - sd * sd / 2)
+
+
+def _variant(
+    scenario: Scenario, variant: str, prices: Prices, warnings_for: Callable[..., list[str]]
+) -> dict[str, Any]:
+    try:
+        groups = [build_legs(scenario, w, variant, prices) for w in scenario.workloads]
+    except LookupError as error:
+        return {"variant": variant, "status": "unpriced", "reason": str(error), "cost_usd": None}
+    totals, tornado = draw_legs(scenario, groups)
+    centre = sum(share * leg.central() for g in groups for share, leg in g)
+    legs = [leg for g in groups for _, leg in g]
+    sheet = prices.sheet(variant, scenario.start, "standard", scenario.seller)
+    tokens = {part: _percentiles(totals[part]) for part in PARTS}
+    input_mean = float(totals["input"].mean())
+    sessions = sum(share * leg.sessions for g in groups for share, leg in g)
+    tasks = sum(
+        share * leg.sessions * leg.workload.success_rate for g in groups for share, leg in g
+    )
+    row: dict[str, Any] = {
+        "variant": variant,
+        "status": "exact" if sheet is None else sheet.status,
+        "cost_usd": {
+            **{f"p{p}": usd_estimate(float(np.percentile(totals["cost"], p))) for p in PERCENTILES},
+            "mean": usd_estimate(float(totals["cost"].mean())),
+        },
+        "tokens": tokens,
+        "cached_share": float(totals["cached"].mean()) / input_mean if input_mean else 0.0,
+        "requests": _percentiles(totals["requests"]),
+        "sessions": _percentiles(totals["sessions"]),
+        "cost_per_session_usd": usd_estimate(centre / sessions) if sessions else None,
+        "cost_per_successful_task_usd": usd_estimate(centre / tasks) if tasks else None,
+        "tornado": [
+            {
+                "parameter": name,
+                "low_usd": usd_estimate(low),
+                "high_usd": usd_estimate(high),
+                "low": low / centre - 1 if centre else 0.0,
+                "high": high / centre - 1 if centre else 0.0,
+            }
+            for name, low, high in sorted(tornado, key=lambda t: -abs(t[2] - t[1]))
+        ],
+        "surface_error": max((abs(leg.surface_error) for leg in legs), default=0.0),
+        "rules": [{"workload": leg.workload.name, "variant": leg.variant,
+                   **leg.means.rule.as_json()} for leg in legs],
+        "warnings": [
+            *dict.fromkeys(n for leg in legs for n in leg.means.notes),
+            *dict.fromkeys(w for leg in legs for w in _pilot(leg)),
+            *warnings_for(scenario, groups, totals, prices),
+        ],
+    }  # fmt: skip
+    return row
+
+
+def _pilot(leg: Leg) -> list[str]:
+    n = leg.means.fitted
+    if n == float("inf"):
+        return []
+    half = _Z95 * leg.means.cv["cost"] / np.sqrt(n)
+    if half <= PILOT_LIMIT:
+        return []
+    needed = int(np.ceil((_Z95 * leg.means.cv["cost"] / PILOT_LIMIT) ** 2))
+    return [
+        f"pilot too small: {leg.workload.name} rests on {n:.0f} sessions, so its mean cost is known "
+        f"only to {-half:+.0%} / {half:+.0%} (90 %); about {needed:,} sessions would give 15 %"
+    ]
+
+
+def _percentiles(values: FloatArray) -> dict[str, int]:
+    return {
+        **{f"p{p}": round(float(np.percentile(values, p))) for p in PERCENTILES},
+        "mean": round(float(values.mean())),
+    }
