@@ -12,6 +12,7 @@ from ingest.traffic.prices import Band, RateSheet
 from pricing.catalogue import Catalogue, default_catalogue
 
 _MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral", "meta")
+_OTHERS = ("azure", "bedrock", "google", "openrouter")
 # Windowed prices (peak hours) are taken at midday UTC and the sheet is marked as assumed.
 _HOUR = time(12)
 
@@ -43,6 +44,16 @@ class CataloguePrices:
             if catalogue.resolve(seller, variant) is not None:
                 return seller, variant
         return None
+
+    def sellers_of(self, variant: str) -> list[str]:
+        """Other well-known sellers of the variant, for the lever that buys elsewhere."""
+        own = self._seller(variant)
+        if own is None:
+            return []
+        return [
+            s for s in _OTHERS
+            if s != own[0] and self.catalogue.resolve(s, variant) is not None
+        ]  # fmt: skip
 
     def _sheet(
         self, variant: str, day: date, tier: str = "standard", seller: str | None = None

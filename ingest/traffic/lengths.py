@@ -96,7 +96,7 @@ def _family(length: Distribution, u: FloatArray) -> FloatArray:
     return mean * cube(1 / cv2, normal(u)) / cube(1 / cv2, grid).mean()
 
 
-def _solve(f, target: float, low: float, high: float) -> float:  # noqa: ANN001
+def _solve(f, target: float, low: float, high: float) -> float:
     """Bisection of a growing function; ScenarioError where the target cannot be reached."""
     if not f(low) <= target <= f(high):
         raise ScenarioError(

@@ -25,6 +25,7 @@ from ingest.traffic.sobol import Z90, normal, sobol
 from ingest.traffic.workloads import (
     Means,
     Parameter,
+    beyond_record,
     is_input,
     is_output,
     month_shape,
@@ -55,6 +56,7 @@ class Leg:
     ends: dict[str, tuple[Means, Means]]
     sessions: float
     effort: float
+    beyond: float = 1.0
     surface_error: float = 0.0
 
     def central(self) -> float:
@@ -126,7 +128,7 @@ class Leg:
 
 
 def _bend(z: FloatArray, low: float, high: float) -> FloatArray:
-    """Log factor at z: ``low`` at the P10, 0 in the middle, ``high`` at the P90, straight between."""
+    """Log factor at z: ``low`` at the P10, 0 in the middle, ``high`` at the P90, straight lines."""
     return np.where(z < 0, -z / Z90 * low, z / Z90 * high)
 
 
@@ -157,7 +159,7 @@ def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, r
         return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller)
 
     centre = means(workload)
-    params = parameters(workload, variant) if ranges else []
+    params = parameters(workload, variant, scenario.days) if ranges else []
     ends = {
         p.field: (means(p.low), means(p.high))
         for p in params
@@ -170,6 +172,7 @@ def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, r
     leg = Leg(
         workload, variant, centre, params, ends, sessions,
         effort_ratio(variant, o.reference_effort, o.effort).mid,
+        beyond_record(workload, scenario.days),
     )  # fmt: skip
     structural = [p for p in params if p.kind == "structure"]
     if len(structural) > 1:
@@ -286,12 +289,12 @@ def draw_legs(
 
 
 def _relative(leg: Leg, share: float, part: str) -> float:
-    """Sd of a total over its mean: Poisson sessions, their spread, and the error of the fit."""
+    """Sd of a total over its mean: a Poisson number, its spread, and the fit's error."""
     n = max(leg.sessions * share, 1e-9)
     cv = leg.means.cv.get(part, leg.means.cv["cost"])
     if part in ("sessions", "requests"):
         cv = 0.0
-    return float(np.sqrt((1 + cv * cv) / n + cv * cv / leg.means.fitted))
+    return float(np.sqrt((leg.beyond + cv * cv) / n + cv * cv / leg.means.fitted))
 
 
 def _session_noise(
@@ -302,6 +305,8 @@ def _session_noise(
         # Few sessions: their costs are drawn one by one, so that the tail is theirs.
         rng = np.random.default_rng(seed + 7)
         number = rng.poisson(np.maximum(count * share, 0))
+        if leg.beyond == 0:
+            number = np.round(count * share).astype(np.int64)
         costs = leg.means.costs / leg.means.costs.mean()
         owners = np.repeat(np.arange(len(number)), number)
         sums = np.bincount(
@@ -375,8 +380,8 @@ def _pilot(leg: Leg) -> list[str]:
         return []
     needed = int(np.ceil((_Z95 * leg.means.cv["cost"] / PILOT_LIMIT) ** 2))
     return [
-        f"pilot too small: {leg.workload.name} rests on {n:.0f} sessions, so its mean cost is known "
-        f"only to {-half:+.0%} / {half:+.0%} (90 %); about {needed:,} sessions would give 15 %"
+        f"pilot too small: {leg.workload.name} rests on {n:.0f} sessions, so its mean cost is "
+        f"known only to {-half:+.0%} / {half:+.0%} (90 %); {needed:,} sessions would give 15 %"
     ]
 
 

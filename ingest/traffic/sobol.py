@@ -59,7 +59,7 @@ def _scramble(v: npt.NDArray[np.uint64], rng: np.random.Generator) -> npt.NDArra
 
 
 def sobol(n: int, dimensions: int, seed: int) -> npt.NDArray[np.float64]:
-    """``n`` scrambled points in the open unit cube, shape (n, dimensions). Same seed, same points."""
+    """``n`` scrambled points in the open unit cube, shape (n, dimensions); same seed, same ones."""
     rng = np.random.default_rng(seed)
     gray = np.arange(n, dtype=np.uint64)
     gray ^= gray >> np.uint64(1)

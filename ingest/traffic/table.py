@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import RateSheet
-from ingest.traffic.replay import AppliedRule, meter_counts
+from ingest.traffic.replaying import AppliedRule, meter_counts
 from ingest.traffic.trace import Trace
 
 IntArray = npt.NDArray[np.int64]

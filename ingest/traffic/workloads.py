@@ -20,9 +20,10 @@ from ingest.traffic.lengths import uncertain
 from ingest.traffic.load import load_trace
 from ingest.traffic.predict import recent_weights
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices
-from ingest.traffic.replay import NO_CACHE, AppliedRule, applied_rule, meter_counts
+from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
 from ingest.traffic.scenario import Number, Range, ScenarioError, Volume, Workload, middle
 from ingest.traffic.sessions import with_sessions
+from ingest.traffic.sobol import Z90
 from ingest.traffic.synth import calls_per_session, library_size, make_sessions, shared_tokens
 from ingest.traffic.trace import Trace
 from pricing.caching import apply_floor, cached_tokens
@@ -295,8 +296,22 @@ def _tier_shares(
     return {t: s for t, s in shares.items() if s > 1e-12}, tuple(notes)
 
 
-def parameters(workload: Workload, variant: str) -> list[Parameter]:
-    """Every uncertain number of a workload, volume first."""
+def beyond_record(workload: Workload, days: float) -> float:
+    """How much of the simulated period no recording stands for: 0 to 1.
+
+    Simulating as many days as were recorded rebuilds that period, with its number of sessions and
+    without drift; a month from an hour's trace is nearly all unknown. Made sessions: 1.
+    """
+    if workload.trace is None:
+        return 1.0
+    trace = _recorded(workload.trace, workload.trace_block_size)
+    if trace.layout == "agent-sessions":
+        return 1.0
+    return max(0.0, 1 - 1.001 * trace.span_s / 86_400 / days)
+
+
+def parameters(workload: Workload, variant: str, days: float = 30) -> list[Parameter]:
+    """Every uncertain number of a workload over a period of ``days``, volume first."""
     out: list[Parameter] = []
     v, o, s = workload.volume, workload.output, workload.structure
     volume: dict[str, Number | None] = {
@@ -307,8 +322,9 @@ def parameters(workload: Workload, variant: str) -> list[Parameter]:
     for name, value in volume.items():
         if isinstance(value, Range):
             out.append(Parameter(name, "volume", _ends(value)))
-    if v.drift:
-        end = float(np.exp(1.2815515655446004 * v.drift))
+    drift = v.drift * float(np.sqrt(beyond_record(workload, days)))
+    if drift:
+        end = float(np.exp(Z90 * drift))
         out.append(Parameter("drift between periods", "volume", (1 / end, end)))
     if workload.trace is None:
         for name, kind in (("tokens", "output"), ("reasoning_tokens", "reasoning")):

@@ -12,7 +12,7 @@ import pytest
 
 from ingest.traffic.load import load_trace
 from ingest.traffic.prices import NO_LIMIT, Band, FixedPrices, RateSheet
-from ingest.traffic.replay import replay
+from ingest.traffic.replaying import replay
 from ingest.traffic.trace import Trace, TraceError
 from tests.traffic.prices import PRICES
 

@@ -31,7 +31,7 @@ from ingest.traffic.predict import (
     whole_sessions,
 )
 from ingest.traffic.prices import Prices, RateSheet, usd_estimate
-from ingest.traffic.replay import AppliedRule, applied_rule
+from ingest.traffic.replaying import AppliedRule, applied_rule
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.table import PARTS, SessionTable, session_table
 from ingest.traffic.trace import Trace, TraceError
