@@ -72,7 +72,9 @@ def fit(trace: Trace) -> Fit:
     notes = list(trace.notes)
     start = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(start, rows, trace.time_us)
-    tokens = np.bincount(rows, weights=trace.input_tokens + 8.0 * trace.output_tokens, minlength=n)
+    # Output counts eightfold, about as it is priced.
+    weight = trace.input_tokens + 8.0 * trace.output_tokens
+    tokens = np.bincount(rows, weights=weight, minlength=n).astype(np.float64)
     hours = weekdays = None
     calendar = trace.time_us.min() > 10**15  # instants rather than a clock that starts at zero
     if days >= _DAYS_FOR_HOURS:
@@ -133,7 +135,7 @@ def fit_scenario(
     lines += [
         "",
         "[workloads.volume]",
-        "# One past period says little about the next: widen with a range { p10 = ..., p90 = ... }.",
+        "# One past period says little about the next: widen it with { p10 = ..., p90 = ... }.",
         f"sessions_per_day = {got.sessions_per_day:.6g}",
         "# Sd of the log of a period's mean against the fitted one, seen inside the trace.",
         f"drift = {got.drift}",

@@ -234,7 +234,8 @@ def prepare(
     w = weights / weights.sum()
 
     def per_session(values: npt.NDArray[np.generic]) -> FloatArray:
-        return np.bincount(rows, weights=values.astype(np.float64), minlength=n)
+        total = np.bincount(rows, weights=values.astype(np.float64), minlength=n)
+        return total.astype(np.float64)
 
     costs = per_session(sum(cost.values(), np.zeros(trace.requests)))
     parts = {
