@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ingest.traffic.prices import Prices
 from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.workloads import is_input
+from pricing.caching import rule_for
 
 if TYPE_CHECKING:
     from ingest.traffic.month import Leg
@@ -78,6 +79,14 @@ def warnings_for(
                     f"(it has {', '.join(sheet.efforts)})"
                 )
     for variant, at in load.items():
+        rule = rule_for(variant, scenario.start)
+        if rule is not None and 0 < rule.overflow_rpm < at["requests"]:
+            out.append(
+                f"cache routing: {variant} sees {at['requests']:,.0f} requests in its busiest "
+                f"minute; above {rule.overflow_rpm} with the same beginning some reach another "
+                f"machine and miss the cache, unless a cache key keeps conversations together "
+                f"(cache.machines simulates the worst case)"
+            )
         limits = scenario.limits.get(variant) or scenario.limits.get("default")
         if limits is None:
             continue

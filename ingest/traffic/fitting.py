@@ -59,16 +59,12 @@ def fit(trace: Trace) -> Fit:
     assert trace.sessions is not None
     codes, rows = np.unique(trace.sessions, return_inverse=True)
     n = len(codes)
-    if trace.layout == "agent-sessions":
-        raise TraceError(
-            f"{trace.name}: each session has a clock of its own, so nothing says how many come a "
-            f"day; give sessions_per_day in a scenario that names this trace"
-        )
     span = trace.span_s
     if span <= 0:
         raise TraceError(f"{trace.name}: all requests are at one moment; no rate can be read off")
+    own = trace.own_clocks
     # n events span n - 1 gaps; a rate of n / span would be high by 1 / n.
-    days = span / 86_400 * trace.requests / max(trace.requests - 1, 1)
+    days = 1.0 if own else span / 86_400 * trace.requests / max(trace.requests - 1, 1)
     notes = list(trace.notes)
     start = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(start, rows, trace.time_us)
@@ -76,13 +72,18 @@ def fit(trace: Trace) -> Fit:
     weight = trace.input_tokens + 8.0 * trace.output_tokens
     tokens = np.bincount(rows, weights=weight, minlength=n).astype(np.float64)
     hours = weekdays = None
+    if own:
+        notes.append(
+            "each session has a clock of its own: how many come a day is not in the trace; the "
+            "rate stands for one day with as many as were recorded, set your own"
+        )
     calendar = trace.time_us.min() > 10**15  # instants rather than a clock that starts at zero
     if days >= _DAYS_FOR_HOURS:
         counts = np.bincount(trace.time_us % _DAY_US // (_DAY_US // 24), minlength=24)
         hours = tuple(round(float(c), 4) for c in counts / counts.mean())
         if not calendar:
             notes.append("the clock starts at zero: hour 0 of the shape is the trace's first hour")
-    else:
+    elif not own:
         notes.append(f"{days:.2f} days are too few for a shape of the day")
     if days >= _DAYS_FOR_WEEK and calendar:
         day = (trace.time_us // _DAY_US + 3) % 7  # 1970-01-01 was a Thursday
@@ -101,8 +102,8 @@ def fit(trace: Trace) -> Fit:
         calls_per_session=trace.requests / n,
         input_tokens=float(trace.input_tokens.mean()),
         output_tokens=float(trace.output_tokens.mean()),
-        drift=round(between_periods(tokens, start), 4),
-        peak_over_mean=round(float(per_minute.max() / per_minute.mean()), 2),
+        drift=0.0 if own else round(between_periods(tokens, start), 4),
+        peak_over_mean=3.0 if own else round(float(per_minute.max() / per_minute.mean()), 2),
         hour_shape=hours,
         weekday_shape=weekdays,
         notes=tuple(notes),
@@ -145,6 +146,8 @@ def fit_scenario(
         if shape is not None:
             lines.append(f"{name} = [{', '.join(str(v) for v in shape)}]")
     lines += [f"# {note}" for note in got.notes]
+    if trace.own_clocks:
+        lines += ["", "[workloads.cache]", 'scope = "session"']
     return "\n".join(lines) + "\n", got
 
 

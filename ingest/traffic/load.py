@@ -55,7 +55,13 @@ def load_trace(
     if agent is not None:
         return agent
     table = _read_table(path)
-    rename = dict(rename or {})
+    # Both ways round are understood: ours=theirs and theirs=ours.
+    rename = {
+        (theirs if ours not in OURS and theirs in OURS else ours): (
+            ours if ours not in OURS and theirs in OURS else theirs
+        )
+        for ours, theirs in (rename or {}).items()
+    }
     strange = sorted(set(rename) - set(OURS))
     if strange:
         raise TraceError(

@@ -33,6 +33,7 @@ from ingest.traffic.workloads import (
     prepare,
     sessions_per_day,
 )
+from pricing.caching import rule_for
 
 FloatArray = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -359,6 +360,7 @@ def _variant(
             }
             for name, low, high in sorted(tornado, key=lambda t: -abs(t[2] - t[1]))
         ],
+        "cache_lifetime": _lifetimes(scenario, variant, prices, centre),
         "surface_error": max((abs(leg.surface_error) for leg in legs), default=0.0),
         "rules": [{"workload": leg.workload.name, "variant": leg.variant,
                    **leg.means.rule.as_json()} for leg in legs],
@@ -369,6 +371,32 @@ def _variant(
         ],
     }  # fmt: skip
     return row
+
+
+def _lifetimes(
+    scenario: Scenario, variant: str, prices: Prices, centre: float
+) -> list[dict[str, Any]]:
+    """The expected bill if entries live as short, or as long, as the provider's words allow.
+
+    Not part of the interval: which of them holds is a fact one can find out, not chance.
+    """
+    rule = rule_for(variant, scenario.start)
+    if rule is None or rule.mode == "none":
+        return []
+    rows: list[dict[str, Any]] = []
+    for seconds in dict.fromkeys((rule.lifetime_low_s, rule.lifetime_s, rule.lifetime_high_s)):
+        cost = centre
+        if seconds != rule.lifetime_s:
+            cost = 0.0
+            for w in scenario.workloads:
+                own = w.cache.lifetime_s is None
+                cache = w.cache.model_copy(update={"lifetime_s": float(seconds)} if own else {})
+                changed = w.model_copy(update={"cache": cache})
+                legs = build_legs(scenario, changed, variant, prices, ranges=False)
+                cost += sum(share * leg.central() for share, leg in legs)
+        rows.append({"lifetime_s": seconds, "cost_usd": usd_estimate(cost),
+                     "assumed": seconds == rule.lifetime_s})  # fmt: skip
+    return rows
 
 
 def _pilot(leg: Leg) -> list[str]:

@@ -174,7 +174,7 @@ def replay(
         "day": day.isoformat(),
         "tier": tier,
         "variants": rows,
-        "notes": [*trace.notes, *_notes(rules)],
+        "notes": [*trace.notes, *_notes(rules), *_clock_note(trace, scope)],
     }
     if trace.reasoning_tokens is not None:
         result["reasoning_tokens"] = int(trace.reasoning_tokens.sum())
@@ -239,6 +239,12 @@ def _notes(rules: dict[str, AppliedRule]) -> list[str]:
         f"no cache rule is known for {', '.join(unknown)}: counted as not caching; "
         f"give a lifetime to assume one"
     ]
+
+
+def _clock_note(trace: Trace, scope: str) -> list[str]:
+    if scope == "session" or not trace.own_clocks:
+        return []
+    return ["sessions seem to have clocks of their own: scope 'session' is meant for them"]
 
 
 def _variant_row(

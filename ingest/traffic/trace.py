@@ -75,6 +75,19 @@ class Trace:
             return 0.0
         return float(self.time_us.max() - self.time_us.min()) / 1e6
 
+    @property
+    def own_clocks(self) -> bool:
+        """Whether each session counts time from its own start, so that nothing says how sessions
+        lie in time: most of them begin at the trace's first moment."""
+        if self.layout == "agent-sessions":
+            return True
+        if self.sessions is None or self.session_origin != "column" or not self.requests:
+            return False
+        order = np.lexsort((self.time_us, self.sessions))
+        codes = self.sessions[order]
+        first = self.time_us[order][np.concatenate(([True], codes[1:] != codes[:-1]))]
+        return len(first) >= 5 and float((first - first.min() < 1_000_000).mean()) > 0.5
+
     def stream(self) -> BlockStream:
         """The trace as the cache simulator takes it (built once)."""
         if self.ids is None or self.offsets is None:

@@ -160,7 +160,7 @@ def at_rate(trace: Trace, per_day: float) -> Trace:
     """
     assert trace.sessions is not None
     codes, rows = np.unique(trace.sessions, return_inverse=True)
-    if trace.span_s <= 0 or trace.layout == "agent-sessions":
+    if trace.span_s <= 0 or trace.own_clocks:
         return trace
     factor = per_day / (len(codes) * 86_400 / trace.span_s)
     if abs(np.log(max(factor, 1e-12))) <= np.log1p(_SAME_RATE):
@@ -212,7 +212,7 @@ def prepare(
         if workload.cache.machines > 1:
             draw = np.random.default_rng(seed + 1)
             partition = draw.integers(0, workload.cache.machines, trace.requests)
-        scope = "session" if trace.layout == "agent-sessions" else workload.cache.scope
+        scope = "session" if trace.own_clocks else workload.cache.scope
         raw = cached_tokens(trace.stream(), [rule.ttl_s], scope, partition=partition)[0]
         cached = apply_floor(raw, rule.min_tokens, rule.step)
     counts = meter_counts(trace, cached, rule)
@@ -306,9 +306,9 @@ def beyond_record(workload: Workload, days: float) -> float:
     if workload.trace is None:
         return 1.0
     trace = _recorded(workload.trace, workload.trace_block_size)
-    if trace.layout == "agent-sessions":
-        return 1.0
-    return max(0.0, 1 - 1.001 * trace.span_s / 86_400 / days)
+    # Sessions with clocks of their own count as one day's (see `fitting`).
+    recorded = 1.0 if trace.own_clocks else trace.span_s / 86_400
+    return max(0.0, 1 - 1.001 * recorded / days)
 
 
 def parameters(workload: Workload, variant: str, days: float = 30) -> list[Parameter]:

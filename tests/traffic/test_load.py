@@ -61,6 +61,11 @@ def test_other_names_through_the_map(tmp_path):
         rename={"t_s": "when", "input_tokens": "prompt", "output_tokens": "completion"},
     )
     assert trace.time_us.tolist() == [3_000_000]
+    turned = load_trace(
+        tmp_path / "t.jsonl",
+        rename={"when": "t_s", "prompt": "input_tokens", "completion": "output_tokens"},
+    )
+    assert turned.input_tokens.tolist() == [8]
     assert not trace.has_blocks
     assert "no hash_ids" in trace.notes[0]
 
@@ -78,7 +83,7 @@ def test_a_map_to_a_column_that_is_not_there(tmp_path):
     with pytest.raises(TraceError, match="names a column 'prompt' for input_tokens"):
         load_trace(path, rename={"input_tokens": "prompt"})
     with pytest.raises(TraceError, match="is not a column of ours"):
-        load_trace(path, rename={"tokens": "input_tokens"})
+        load_trace(path, rename={"tokens": "prompt"})
 
 
 @pytest.mark.parametrize(

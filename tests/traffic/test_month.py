@@ -112,7 +112,7 @@ def test_tiers_retries_routes_and_tasks():
     assert cost(batch, which="mean") == pytest.approx(1102.5 * 0.75, rel=0.002)
     none = run(PLAIN + "[workloads.tiers]\npriority = 0.5\n", levers=False)
     assert cost(none, which="mean") == pytest.approx(1102.5, rel=0.002)
-    assert "no priority price" in none["variants"][0]["warnings"][0]
+    assert any("no priority price" in w for w in none["variants"][0]["warnings"])
     retry = run(PLAIN + "[workloads.failures]\nretry_rate = 0.1\n", levers=False)
     assert cost(retry, which="mean") == pytest.approx(1102.5 + 26.25, rel=0.002)
     routed = run(PLAIN + '[[workloads.routing]]\nvariant = "gpt-5-mini"\nshare = 0.5\n',
@@ -163,6 +163,10 @@ monthly_usd = 1000
     assert "rate limit: gpt-5.2 sees 21 requests" in said
     assert "spend cap: 100% of the draws" in said
     assert "maximum output" in said
+    # OpenAI's overflow starts at 15 requests a minute with one beginning.
+    assert "cache routing: gpt-5.2 sees 21" in said
+    calm = run(PLAIN.replace("10_000", "7_000"), levers=False)["variants"][0]["warnings"]
+    assert calm == []
     big = run(PLAIN.replace("= 400", "= 500_000"), levers=False)["variants"][0]["warnings"]
     assert any(w.startswith("context window") for w in big)
 
@@ -183,3 +187,21 @@ def test_the_answer_is_plain_json():
     got = run()
     assert json.loads(json.dumps(got)) == got
     assert np.isfinite(got["variants"][0]["cached_share"])
+
+
+def test_the_cache_lifetime_is_shown_beside_the_interval():
+    text = PLAIN.replace("system_tokens = 400", "system_tokens = 3000\nturns = 2\nturn_gap_s = 900")
+    text = text.replace("10_000", "20")
+    rows = run(text, levers=False)["variants"][0]["cache_lifetime"]
+    assert [r["lifetime_s"] for r in rows] == [300, 86400]
+    # At 20 sessions a day nothing survives five minutes of idling; within a day it does.
+    assert float(rows[0]["cost_usd"]) > 1.1 * float(rows[1]["cost_usd"])
+    assert rows[1]["assumed"]
+
+
+def test_spreading_over_machines_loses_hits():
+    text = PLAIN.replace("system_tokens = 400", "system_tokens = 3000").replace("10_000", "2_000")
+    one = run(text, levers=False)["variants"][0]["cached_share"]
+    cache = "[workloads.cache]\nlifetime_s = 300\nmachines = 8\n"
+    many = run(text + cache, levers=False)["variants"][0]["cached_share"]
+    assert many < one - 0.1

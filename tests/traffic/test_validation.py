@@ -262,3 +262,31 @@ tokens = "from store"
     asked = parse_scenario(text + 'median_scale = "from store"\n')
     with pytest.raises(ScenarioError, match=r"output.median_scale is 'from store'"):
         fill_from_store(asked, trace_from_rows(rows))
+
+
+def own_clocks(trace):
+    first = {}
+    for code, at in zip(trace.sessions.tolist(), trace.time_us.tolist(), strict=True):
+        first.setdefault(code, at)
+    return trace.at_times(trace.time_us - np.array([first[c] for c in trace.sessions.tolist()]))
+
+
+def test_sessions_with_clocks_of_their_own(tmp_path):
+    trace = own_clocks(chats(300))
+    path = to_file(trace, tmp_path / "agents.jsonl")
+    loaded = load_trace(path, block_size=100)
+    assert loaded.own_clocks
+    assert not chats(300).own_clocks
+    text, got = fit_scenario(loaded, path, block_size=100)
+    assert (got.span_days, got.sessions_per_day) == (1.0, 300)
+    row = simulate(parse_scenario(text), PRICES, days=1, levers=False)["variants"][0]
+    truth = replay(loaded, ["gpt-5.2"], PRICES, scope="session", day=DAY)
+    assert float(row["cost_usd"]["p50"]) == pytest.approx(
+        float(truth["variants"][0]["cost_usd"]), rel=0.02
+    )
+    assert row["cached_share"] == pytest.approx(truth["cached_share"], abs=0.005)
+    report = validate(loaded, "gpt-5.2", PRICES, splits=30, ttl=300, day=DAY)
+    assert report["scope"] == "session"
+    assert report["time_split"]["splits"] == 0
+    assert report["default"]["generator"] == "whole_sessions"
+    assert "session" in replay(loaded, ["gpt-5.2"], PRICES)["notes"][-1]
