@@ -20,7 +20,7 @@ from ingest.traffic.workloads import is_input
 from pricing.caching import rule_for
 
 if TYPE_CHECKING:
-    from ingest.traffic.month import Leg
+    from ingest.traffic.legs import Leg
 
 # Peak minute over mean minute in public hour-long traces runs from 1.2 to 4.2.
 PEAK_OVER_MEAN = 3.0

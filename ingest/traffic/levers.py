@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.traffic.efforts import EFFORTS
-from ingest.traffic.month import build_legs
+from ingest.traffic.legs import build_legs
 from ingest.traffic.prices import Prices, usd_estimate
 from ingest.traffic.scenario import Route, Scenario, Workload
 from pricing.caching import rule_for
