@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ingest.readers.mapping import FIELDS
 from ingest.traffic import (
     ScenarioError,
     Trace,
@@ -34,6 +37,7 @@ from ingest.traffic.predict import (
 from tests.traffic.prices import PRICES
 
 DAY = date(2026, 11, 21)
+SHARED = Path(os.environ.get("TOKENBOOKS_SHARED", Path(__file__).parents[2].parent / "shared"))
 
 
 def chats(sessions=300, seed=0, clients=0):
@@ -216,6 +220,8 @@ reasoning_tokens = 40
     out = tmp_path / "log.jsonl"
     total = write_log(out, iter(rows))
     assert total["rows"] == len(out.read_text().splitlines()) == len(rows)
+    # Every field is one that `ingest` reads without a mapping.
+    assert set(rows[0]) - {"source_format"} <= set(FIELDS)
     with pytest.raises(ScenarioError, match="generate fewer days"):
         list(generate(scenario, PRICES, limit=10))
 
@@ -290,3 +296,15 @@ def test_sessions_with_clocks_of_their_own(tmp_path):
     assert report["time_split"]["splits"] == 0
     assert report["default"]["generator"] == "whole_sessions"
     assert "session" in replay(loaded, ["gpt-5.2"], PRICES)["notes"][-1]
+
+
+def test_on_a_real_week_half_predicts_half():
+    path = SHARED / "traces" / "ragpulse_requests.parquet"
+    if not path.exists():
+        pytest.skip("the RAGPulse trace is not beside the repository (../shared/traces)")
+    got = validate(load_trace(path), "gpt-5.2", PRICES, splits=40, ttl=300, day=DAY)
+    ours = got["random_split"]["predictors"]["whole_sessions"]
+    assert ours["cost"]["median_abs_error"] < 0.05
+    assert ours["cached_share"]["median_abs_error_points"] < 1
+    # Forty splits know a coverage of 80 % to about six points.
+    assert 0.65 <= ours["coverage"]["80%"] <= 0.95
