@@ -1,0 +1,90 @@
+"""What would be used? Recorded and simulated traffic, before there are logs to ingest.
+
+A *trace* is recorded requests with their prompts' prefix blocks; `replay` runs it through a
+variant's cache rule and prices. A *scenario* describes traffic to come; `simulate` gives the
+month's bill on each variant with its interval, from whole sessions. `fit` turns a trace into a
+scenario, `generate` a scenario into a log that `ingest` reads, and `validate` says how wrong all
+this would have been on traffic not seen. Everything public is imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ingest.traffic.catalogue_prices import CataloguePrices
+    from ingest.traffic.fitting import (
+        fill_from_store,
+        fit,
+        fit_scenario,
+        scenario_template,
+        trace_from_rows,
+    )
+    from ingest.traffic.generating import generate, write_log
+    from ingest.traffic.load import load_trace
+    from ingest.traffic.month import simulate
+    from ingest.traffic.replaying import replay
+    from ingest.traffic.scenario import (
+        Scenario,
+        ScenarioError,
+        check_scenario,
+        load_scenario,
+        parse_scenario,
+        schema,
+    )
+    from ingest.traffic.trace import Trace, TraceError
+    from ingest.traffic.validation import validate
+
+_HOME = {
+    "CataloguePrices": "catalogue_prices",
+    "Scenario": "scenario",
+    "ScenarioError": "scenario",
+    "Trace": "trace",
+    "TraceError": "trace",
+    "check_scenario": "scenario",
+    "fill_from_store": "fitting",
+    "fit": "fitting",
+    "fit_scenario": "fitting",
+    "generate": "generating",
+    "load_scenario": "scenario",
+    "load_trace": "load",
+    "parse_scenario": "scenario",
+    "replay": "replaying",
+    "scenario_template": "fitting",
+    "schema": "scenario",
+    "simulate": "month",
+    "trace_from_rows": "fitting",
+    "validate": "validation",
+    "write_log": "generating",
+}
+
+__all__ = [
+    "CataloguePrices",
+    "Scenario",
+    "ScenarioError",
+    "Trace",
+    "TraceError",
+    "check_scenario",
+    "fill_from_store",
+    "fit",
+    "fit_scenario",
+    "generate",
+    "load_scenario",
+    "load_trace",
+    "parse_scenario",
+    "replay",
+    "scenario_template",
+    "schema",
+    "simulate",
+    "trace_from_rows",
+    "validate",
+    "write_log",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name in _HOME:
+        return getattr(import_module(f"ingest.traffic.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'ingest.traffic' has no attribute {name!r}")

@@ -1,0 +1,323 @@
+"""From a trace (or the store) to a scenario file, and from a few answers to a first one.
+
+`fit` does not fit a distribution: the scenario it writes names the trace, and whole recorded
+sessions are drawn from it. What it measures is the volume: sessions a day, the shape of the day
+and week where the span is long enough, and the drift between periods. `init` writes a commented
+scenario for an idea of which there is only a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.traffic.predict import between_periods
+from ingest.traffic.scenario import FROM_STORE, Scenario, ScenarioError, Workload
+from ingest.traffic.sessions import with_sessions
+from ingest.traffic.trace import Trace, TraceError
+
+# A day's shape needs some days, a week's some weeks, else it repeats one period's accidents.
+_DAYS_FOR_HOURS = 3
+_DAYS_FOR_WEEK = 21
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was measured of a trace. Tokens are means a request, spans in days."""
+
+    trace: str
+    requests: int
+    sessions: int
+    session_origin: str
+    span_days: float
+    sessions_per_day: float
+    requests_per_day: float
+    calls_per_session: float
+    input_tokens: float
+    output_tokens: float
+    drift: float
+    peak_over_mean: float
+    hour_shape: tuple[float, ...] | None
+    weekday_shape: tuple[float, ...] | None
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+def fit(trace: Trace) -> Fit:
+    """Measure a trace. Raises TraceError where it has no span to speak of."""
+    trace = with_sessions(trace)
+    assert trace.sessions is not None
+    codes, rows = np.unique(trace.sessions, return_inverse=True)
+    n = len(codes)
+    span = trace.span_s
+    if span <= 0:
+        raise TraceError(f"{trace.name}: all requests are at one moment; no rate can be read off")
+    own = trace.own_clocks
+    # n events span n - 1 gaps; a rate of n / span would be high by 1 / n.
+    days = 1.0 if own else span / 86_400 * trace.requests / max(trace.requests - 1, 1)
+    notes = list(trace.notes)
+    start = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(start, rows, trace.time_us)
+    # Output counts eightfold, about as it is priced.
+    weight = trace.input_tokens + 8.0 * trace.output_tokens
+    tokens = np.bincount(rows, weights=weight, minlength=n).astype(np.float64)
+    hours = weekdays = None
+    if own:
+        notes.append(
+            "each session has a clock of its own: how many come a day is not in the trace; the "
+            "rate stands for one day with as many as were recorded, set your own"
+        )
+    calendar = trace.time_us.min() > 10**15  # instants rather than a clock that starts at zero
+    if days >= _DAYS_FOR_HOURS:
+        counts = np.bincount(trace.time_us % _DAY_US // (_DAY_US // 24), minlength=24)
+        hours = tuple(round(float(c), 4) for c in counts / counts.mean())
+        if not calendar:
+            notes.append("the clock starts at zero: hour 0 of the shape is the trace's first hour")
+    elif not own:
+        notes.append(f"{days:.2f} days are too few for a shape of the day")
+    if days >= _DAYS_FOR_WEEK and calendar:
+        day = (trace.time_us // _DAY_US + 3) % 7  # 1970-01-01 was a Thursday
+        counts = np.bincount(day, minlength=7)
+        weekdays = tuple(round(float(c), 4) for c in counts / counts.mean())
+    minute = (trace.time_us - trace.time_us.min()) // 60_000_000
+    per_minute = np.bincount(minute)
+    return Fit(
+        trace=trace.name,
+        requests=trace.requests,
+        sessions=n,
+        session_origin=trace.session_origin,
+        span_days=days,
+        sessions_per_day=n / days,
+        requests_per_day=trace.requests / days,
+        calls_per_session=trace.requests / n,
+        input_tokens=float(trace.input_tokens.mean()),
+        output_tokens=float(trace.output_tokens.mean()),
+        drift=0.0 if own else round(between_periods(tokens, start), 4),
+        peak_over_mean=3.0 if own else round(float(per_minute.max() / per_minute.mean()), 2),
+        hour_shape=hours,
+        weekday_shape=weekdays,
+        notes=tuple(notes),
+    )
+
+
+def fit_scenario(
+    trace: Trace,
+    path: str | Path,
+    variants: Iterable[str] = ("gpt-5.2",),
+    block_size: int | None = None,
+) -> tuple[str, Fit]:
+    """Scenario text for a trace read from ``path``, and what was measured."""
+    got = fit(trace)
+    lines = [
+        f"# Fitted on {got.trace}: {got.requests:,} requests in {got.sessions:,} sessions "
+        f"({got.session_origin}), {got.span_days:.3f} days.",
+        f"name = {_text(Path(path).stem)}",
+        f"variants = [{', '.join(_text(v) for v in variants)}]",
+        "days = 30",
+        "seed = 0",
+        "",
+        "[[workloads]]",
+        f"name = {_text(Path(path).stem)}",
+        "# Whole recorded sessions are drawn from this trace.",
+        f"trace = {_text(str(path))}",
+    ]
+    if block_size is not None:
+        lines.append(f"trace_block_size = {block_size}")
+    lines += [
+        "",
+        "[workloads.volume]",
+        "# One past period says little about the next: widen it with { p10 = ..., p90 = ... }.",
+        f"sessions_per_day = {got.sessions_per_day:.6g}",
+        "# Sd of the log of a period's mean against the fitted one, seen inside the trace.",
+        f"drift = {got.drift}",
+        f"peak_over_mean = {got.peak_over_mean}",
+    ]
+    for name, shape in (("hour_shape", got.hour_shape), ("weekday_shape", got.weekday_shape)):
+        if shape is not None:
+            lines.append(f"{name} = [{', '.join(str(v) for v in shape)}]")
+    lines += [f"# {note}" for note in got.notes]
+    if trace.own_clocks:
+        lines += ["", "[workloads.cache]", 'scope = "session"']
+    return "\n".join(lines) + "\n", got
+
+
+def fill_from_store(scenario: Scenario, trace: Trace) -> Scenario:
+    """Replace every "from store" number by what stored calls show.
+
+    The store can tell sessions, turns and calls a day, and output and reasoning tokens (as the
+    quantiles of single calls). ScenarioError names a number that it cannot tell.
+    """
+    got: Fit | None = None
+    loads: list[Workload] = []
+    for workload in scenario.workloads:
+        data = workload.model_dump(mode="json")
+        for place in _asked(data, ""):
+            got = got or fit(trace)
+            thinking = trace.reasoning_tokens
+            visible = trace.output_tokens - (0 if thinking is None else thinking)
+            known: dict[str, Any] = {
+                "volume.sessions_per_day": got.sessions_per_day,
+                "volume.turns_per_day": got.requests_per_day,
+                "volume.calls_per_day": got.requests_per_day,
+                "output.tokens": _percentiles(visible),
+                "output.reasoning_tokens": 0 if thinking is None else _percentiles(thinking),
+                "structure.turns": got.calls_per_session,
+            }
+            if place not in known:
+                raise ScenarioError(
+                    f"{workload.name}: {place} is 'from store', but a log cannot tell it; the "
+                    f"store knows {', '.join(known)}"
+                )
+            table, key = place.split(".")
+            data[table][key] = known[place]
+        loads.append(Workload.model_validate(data))
+    return scenario.model_copy(update={"workloads": loads})
+
+
+def _asked(data: dict[str, Any], prefix: str) -> list[str]:
+    out: list[str] = []
+    for key, value in data.items():
+        if isinstance(value, dict):
+            out += _asked(value, f"{prefix}{key}.")
+        elif value == FROM_STORE:
+            out.append(prefix + key)
+    return out
+
+
+def _percentiles(values: npt.NDArray[np.int64]) -> dict[str, list[float]]:
+    at = (np.arange(200) + 0.5) / 200
+    return {"values": [float(v) for v in np.quantile(values, at)]}
+
+
+def trace_from_rows(rows: Iterable[Mapping[str, Any]], name: str = "store") -> Trace:
+    """A trace from usage rows of the store (occurred_at in epoch microseconds or a datetime).
+
+    Stored logs have no prefix blocks; where they report cached tokens those are in the rows, but
+    another variant's cache cannot be replayed from them. Sessions come from `session`.
+    """
+    kept = list(rows)
+    if not kept:
+        raise TraceError("the store has no calls to fit on")
+
+    def total(row: Mapping[str, Any], names: tuple[str, ...]) -> int:
+        return sum(int(row.get(n) or 0) for n in names)
+
+    inputs = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_30m",
+              "cache_write_1h", "cache_write_12h", "cache_write_unknown")  # fmt: skip
+    time = [
+        r["occurred_at"] if isinstance(r["occurred_at"], int)
+        else round(r["occurred_at"].timestamp() * 1e6)
+        for r in kept
+    ]  # fmt: skip
+    names = [r.get("session") for r in kept]
+    sessions = None
+    if any(names):
+        codes: dict[Any, int] = {}
+        sessions = np.array(
+            [codes.setdefault(s if s else ("", i), len(codes)) for i, s in enumerate(names)]
+        )
+    models = [str(r.get("model") or "") for r in kept]
+    known = tuple(dict.fromkeys(models))
+    return Trace(
+        time_us=np.array(time, dtype=np.int64),
+        input_tokens=np.array([total(r, inputs) for r in kept], dtype=np.int64),
+        output_tokens=np.array([total(r, ("output_text", "reasoning")) for r in kept]),
+        reasoning_tokens=np.array([total(r, ("reasoning",)) for r in kept]),
+        sessions=sessions,
+        models=np.array([known.index(m) for m in models]),
+        model_names=known,
+        name=name,
+        layout="store",
+        session_origin="none" if sessions is None else "column",
+        notes=("logs have no prefix blocks: caching is not replayed",),
+    )
+
+
+def scenario_template(
+    *,
+    name: str = "my application",
+    variants: Iterable[str] = ("gpt-5.2", "gpt-5-mini"),
+    prompt_file: str | None = None,
+    users: float = 1000,
+    sessions_per_user_day: float = 0.5,
+    turns: float = 3,
+    output_tokens: float = 300,
+    start: date | None = None,
+) -> str:
+    """A commented scenario from a few answers; every number given is taken as a middle.
+
+    Users get a range of half to double and output a range of 0.7 to 1.4 times the answer: before
+    launch nobody knows them better.
+    """
+    prompt = (
+        f"system_file = {_text(prompt_file)}        # counted with the variant's tokenizer"
+        if prompt_file
+        else 'system_tokens = 800                  # or system_file = "prompt.md": counted exactly'
+    )
+    return f"""\
+# What this application will do. Every number may be a value, a range of its P10 and P90
+# ({{ p10 = 1, p90 = 3 }}: below p10 and above p90 with 10 % each), or "from store".
+name = {_text(name)}
+start = {(start or date.today()).isoformat()}
+days = 30
+variants = [{", ".join(_text(v) for v in variants)}]     # the first one gets the levers
+
+[[workloads]]
+name = "chat"
+success_rate = 1.0                    # share of sessions that solve the task
+can_wait = 0.0                        # share that could run as batch
+easy_share = 0.0                      # share a smaller variant could do
+
+[workloads.volume]
+users = {{ p10 = {users / 2:g}, p90 = {users * 2:g} }}
+sessions_per_user_day = {sessions_per_user_day:g}
+growth_per_month = 0.0                # 0.1: ten percent more each month
+ramp_days = 0                         # days from launch until everybody is there
+drift = 0.3                           # sd of the log between periods; 0.3 was seen in production
+
+[workloads.structure]
+{prompt}
+tools_tokens = 0                      # tool definitions; or tools_file
+retrieved_tokens = 0                  # passages put into each turn
+user_tokens = {{ mean = 80 }}           # or quantiles {{ p10 = 20, p50 = 60, p90 = 300 }}
+turns = {turns:g}
+calls_per_turn = 1                    # about 8 for coding agents
+tool_result_tokens = 0
+
+[workloads.output]
+tokens = {{ mean = {{ p10 = {output_tokens * 0.7:g}, p90 = {output_tokens * 1.4:g} }} }}
+reasoning_tokens = 0                  # at reference_effort; reasoning models: 200 to 2,000
+reference_effort = "medium"
+effort = "medium"                     # none, minimal, low, medium, high, xhigh, max
+
+[workloads.failures]
+retry_rate = 0.03                     # 2 to 7 % of calls fail in public logs
+
+[workloads.tiers]
+batch = 0.0
+flex = 0.0
+
+[workloads.cache]
+stable_prefix = true                  # false: the prompt begins with something that changes
+
+# Limits of your account, for warnings.
+# [limits."gpt-5.2"]
+# requests_per_minute = 500
+# monthly_usd = 1000
+"""
+
+
+def _text(value: str) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

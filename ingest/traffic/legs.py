@@ -1,0 +1,184 @@
+"""One workload on one variant, ready to be evaluated for any values of its uncertain numbers.
+
+A scenario's month is a sum over *legs*: each workload on the variant asked for, and the shares of
+it that routing or a fallback send elsewhere. A leg is a vector of means a session; a parameter
+multiplies some of its entries, so thousands of draws are a few array products.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.prices import Prices
+from ingest.traffic.scenario import Scenario, Workload, middle
+from ingest.traffic.sobol import Z90
+from ingest.traffic.workloads import (
+    Means,
+    Parameter,
+    beyond_record,
+    is_input,
+    is_output,
+    month_shape,
+    parameters,
+    prepare,
+    sessions_per_day,
+)
+
+FloatArray = npt.NDArray[np.float64]
+
+PARTS = ("input", "cached", "cache_write", "output", "reasoning")
+
+
+@dataclass
+class Leg:
+    """One workload on one variant: its means, uncertain numbers and what they do."""
+
+    workload: Workload
+    variant: str
+    means: Means
+    params: list[Parameter]
+    ends: dict[str, tuple[Means, Means]]
+    sessions: float
+    effort: float
+    beyond: float = 1.0
+    surface_error: float = 0.0
+
+    def central(self) -> float:
+        """Expected pico-dollars of the period at the middle of everything."""
+        return float(self.evaluate(np.zeros((1, len(self.params))))["cost"][0])
+
+    def evaluate(self, z: FloatArray) -> dict[str, FloatArray]:
+        """Totals of the period for rows of standard normal parameter values; no session noise."""
+        n = len(z)
+        count = np.full(n, self.sessions)
+        factors = {m: np.ones(n) for m in self.means.tokens}
+        price_factors = {m: np.ones(n) for m in self.means.cost}
+        f = self.workload.failures
+        retry = np.full(n, middle(f.retry_rate))
+        for j, p in enumerate(self.params):
+            at = np.clip(z[:, j], -3.0, 3.0)
+            factor = np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1])))
+            if p.kind == "volume":
+                count *= factor
+            elif p.kind == "retry":
+                middle_rate = middle(f.retry_rate)
+                low, high = p.ends[0] / middle_rate, p.ends[1] / middle_rate
+                retry = middle_rate * np.exp(_bend(at, np.log(low), np.log(high)))
+            elif p.kind == "structure":
+                self._structure(p, at, factors, price_factors)
+            else:
+                meters = {"output": ("output_text",), "reasoning": ("reasoning",)}.get(
+                    p.kind, ("output_text", "reasoning")
+                )
+                for m in meters:
+                    if m in factors:
+                        factors[m] *= factor
+                        price_factors[m] *= factor
+        resent = 1 + retry + middle(f.failed_rate) * f.failed_input_share
+        out = {part: np.zeros(n) for part in (*PARTS, "cost")}
+        for m, tokens in self.means.tokens.items():
+            more = resent if is_input(m) else self.effort
+            total = count * tokens * factors[m] * more
+            out["cost"] += count * self.means.cost[m] * price_factors[m] * more
+            if is_input(m):
+                out["input"] += total
+            if is_output(m):
+                out["output"] += total
+            if m == "cache_read":
+                out["cached"] += total
+            if m.startswith("cache_write"):
+                out["cache_write"] += total
+            if m == "reasoning":
+                out["reasoning"] += total
+        out["sessions"] = count
+        out["requests"] = count * self.means.calls * (1 + retry + middle(f.failed_rate))
+        return out
+
+    def _structure(
+        self,
+        p: Parameter,
+        at: FloatArray,
+        factors: dict[str, FloatArray],
+        price_factors: dict[str, FloatArray],
+    ) -> None:
+        low, high = self.ends[p.field]
+        for table, name in ((factors, "tokens"), (price_factors, "cost")):
+            for m in table:
+                centre = getattr(self.means, name)[m]
+                ends = [max(getattr(e, name).get(m, 0.0), 1e-9) for e in (low, high)]
+                if centre > 0:
+                    logs = [float(np.log(e / centre)) for e in ends]
+                    table[m] *= np.exp(_bend(np.clip(at, -2, 2), logs[0], logs[1]))
+
+
+def _bend(z: FloatArray, low: float, high: float) -> FloatArray:
+    """Log factor at z: ``low`` at the P10, 0 in the middle, ``high`` at the P90, straight lines."""
+    return np.where(z < 0, -z / Z90 * low, z / Z90 * high)
+
+
+def build_legs(
+    scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool = True
+) -> list[tuple[float, Leg]]:
+    """The workload on ``variant`` with its routes: (share of sessions, leg) pairs."""
+    main = workload.variant or variant
+    shares: dict[str, float] = {}
+    left = 1.0
+    for route in workload.routing:
+        shares[route.variant] = shares.get(route.variant, 0.0) + route.share
+        left -= route.share
+    if workload.fallback_variant is not None:
+        moved = left * workload.fallback_rate
+        shares[workload.fallback_variant] = shares.get(workload.fallback_variant, 0.0) + moved
+        left -= moved
+    shares[main] = shares.get(main, 0.0) + left
+    return [
+        (share, _leg(scenario, workload, name, prices, ranges))
+        for name, share in shares.items()
+        if share > 1e-12
+    ]
+
+
+def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool) -> Leg:
+    def means(of: Workload) -> Means:
+        return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller)
+
+    centre = means(workload)
+    params = parameters(workload, variant, scenario.days) if ranges else []
+    ends = {
+        p.field: (means(p.low), means(p.high))
+        for p in params
+        if p.low is not None and p.high is not None
+    }
+    o = workload.output
+    sessions = sessions_per_day(workload, centre.calls) * month_shape(
+        workload.volume, scenario.start, scenario.days
+    )
+    leg = Leg(
+        workload, variant, centre, params, ends, sessions,
+        effort_ratio(variant, o.reference_effort, o.effort).mid,
+        beyond_record(workload, scenario.days),
+    )  # fmt: skip
+    structural = [p for p in params if p.kind == "structure"]
+    if len(structural) > 1:
+        # The corner where everything is high tells how far joined effects are off.
+        update = {}
+        for p in structural:
+            assert p.high is not None
+            update[p.field] = getattr(p.high.structure, p.field)
+        corner = workload.model_copy(
+            update={"structure": workload.structure.model_copy(update=update)}
+        )
+        z = np.array([[Z90 if p.kind == "structure" else 0.0 for p in params]])
+        joined = float(leg.evaluate(z)["cost"][0]) / max(sessions, 1e-12)
+        truth = means(corner)
+        direct = sum(
+            c * (leg.effort if is_output(m) else 1 + middle(workload.failures.retry_rate)
+                 + middle(workload.failures.failed_rate) * workload.failures.failed_input_share)
+            for m, c in truth.cost.items()
+        )  # fmt: skip
+        leg.surface_error = joined / direct - 1 if direct else 0.0
+    return leg

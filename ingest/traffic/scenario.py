@@ -1,0 +1,367 @@
+"""The scenario: what one expects of an application, as a TOML file.
+
+Every number may be a plain value, a range (its P10 and P90), or the words "from store" (to be
+filled in by `fill_from_store`). Lengths may also be quantiles, a distribution or a list of
+values. Unknown keys are errors that name the nearest valid one.
+
+    name = "support assistant"
+    variants = ["gpt-5.2", "gpt-5-mini"]
+    [[workloads]]
+    name = "chat"
+      [workloads.volume]
+      users = { p10 = 500, p90 = 2000 }
+      sessions_per_user_day = 0.4
+      [workloads.structure]
+      system_tokens = 1200
+      turns = 4
+      [workloads.output]
+      tokens = 350
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ingest.traffic.sobol import geometric_middle
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+FROM_STORE = "from store"
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; one line a problem, each naming its place."""
+
+
+class Strict(BaseModel):
+    """A table of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Range(Strict):
+    """An uncertain number: it lies below p10 with 10 % and above p90 with 10 % probability."""
+
+    p10: float = Field(gt=0)
+    p90: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.p90 < self.p10:
+            raise ValueError(f"p90 ({self.p90}) must not be below p10 ({self.p10})")
+        return self
+
+
+NonNegative = Annotated[float, Field(ge=0)]
+Number = NonNegative | Range | Literal["from store"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Quantiles(Strict):
+    """Lengths given by quantiles of single requests; interpolated on a log scale."""
+
+    p10: float = Field(ge=0)
+    p50: float = Field(gt=0)
+    p90: float = Field(gt=0)
+    p99: float | None = Field(default=None, gt=0)
+    scale: Number = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantiles:
+        values = [self.p10, self.p50, self.p90, *([self.p99] if self.p99 else [])]
+        if values != sorted(values):
+            raise ValueError("quantiles must not decrease")
+        return self
+
+
+class Distribution(Strict):
+    """Lengths of a family given by mean and 95 % quantile (never fitted on logs)."""
+
+    family: Literal["gamma", "lognormal", "weibull", "fixed"] = "gamma"
+    mean: Number
+    p95_over_mean: float = Field(default=2.5, gt=1)
+
+
+class Empirical(Strict):
+    """Lengths as observed; `scale` multiplies them."""
+
+    values: list[NonNegative] = Field(min_length=1)
+    scale: Number = 1.0
+
+
+Length = Number | Quantiles | Distribution | Empirical
+
+
+class Volume(Strict):
+    """How much: either users x sessions, or sessions, turns or calls a day."""
+
+    users: Number | None = None
+    sessions_per_user_day: Number | None = None
+    sessions_per_day: Number | None = None
+    turns_per_day: Number | None = None
+    calls_per_day: Number | None = None
+    growth_per_month: float = Field(default=0.0, ge=-0.99)
+    hour_shape: list[NonNegative] | None = Field(default=None, min_length=24, max_length=24)
+    weekday_shape: list[NonNegative] | None = Field(default=None, min_length=7, max_length=7)
+    ramp_days: int = Field(default=0, ge=0)
+    ramp_start: Share = 0.1
+    drift: NonNegative = 0.0
+    peak_over_mean: NonNegative | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Volume:
+        ways = [
+            self.users is not None and self.sessions_per_user_day is not None,
+            self.sessions_per_day is not None,
+            self.turns_per_day is not None,
+            self.calls_per_day is not None,
+        ]
+        if sum(ways) != 1:
+            raise ValueError(
+                "give exactly one of: users with sessions_per_user_day, sessions_per_day, "
+                "turns_per_day, calls_per_day"
+            )
+        return self
+
+
+class Structure(Strict):
+    """How a session is made. Counts in tokens, gaps in seconds."""
+
+    system_tokens: Number = 0
+    system_file: str | None = None
+    tools_tokens: Number = 0
+    tools_file: str | None = None
+    retrieved_tokens: Length = 0
+    user_tokens: Length = 80
+    turns: Length = 1
+    calls_per_turn: Length = 1
+    tool_result_tokens: Length = 0
+    history: bool = True
+    turn_gap_s: Length = 60
+    call_gap_s: Length = 8
+    session_spread: NonNegative = 0.5
+
+
+class Output(Strict):
+    """What comes back. `tokens` is visible output a call at `reference_effort`."""
+
+    tokens: Length = 300
+    reasoning_tokens: Length = 0
+    effort: Effort = "medium"
+    reference_effort: Effort = "medium"
+    median_scale: Number = 1.0
+    tail_scale: Number = 1.0
+    max_output: int | None = Field(default=None, gt=0)
+    n: int = Field(default=1, ge=1)
+
+
+class Failures(Strict):
+    """Calls that go wrong. Retries send the whole input again; failed calls bill `input_share`."""
+
+    retry_rate: Number = 0
+    failed_rate: Number = 0
+    failed_input_share: Share = 0.0
+
+
+class Tiers(Strict):
+    """Shares of the traffic sent to cheaper or dearer tiers; the rest is standard."""
+
+    batch: Share = 0.0
+    flex: Share = 0.0
+    priority: Share = 0.0
+
+    @model_validator(mode="after")
+    def _at_most_one(self) -> Tiers:
+        if self.batch + self.flex + self.priority > 1:
+            raise ValueError("the shares of batch, flex and priority add up to more than 1")
+        return self
+
+
+class Cache(Strict):
+    """Cache behaviour; without values the variant's own rule holds."""
+
+    enabled: bool = True
+    scope: Literal["all", "session"] = "all"
+    lifetime_s: NonNegative | None = None
+    min_tokens: int | None = Field(default=None, ge=0)
+    step: int | None = Field(default=None, ge=1)
+    machines: int = Field(default=1, ge=1)
+    stable_prefix: bool = True
+
+
+class Compaction(Strict):
+    """Once a prompt passes `at_tokens`, history is cut to `keep_share` of it."""
+
+    at_tokens: int | None = Field(default=None, gt=0)
+    keep_share: Share = 0.2
+
+
+class Route(Strict):
+    """A share of the sessions goes to another variant."""
+
+    variant: str
+    share: Share
+
+
+class Images(Strict):
+    """Images sent with a turn."""
+
+    per_turn: Number = 0
+    tokens_each: Number = 800
+
+
+class Workload(Strict):
+    """One kind of traffic. With `trace` whole recorded sessions are drawn instead of made."""
+
+    name: str
+    variant: str | None = None
+    trace: str | None = None
+    trace_block_size: int | None = Field(default=None, gt=0)
+    recency: NonNegative = 0.0
+    volume: Volume
+    structure: Structure = Structure()
+    output: Output = Output()
+    failures: Failures = Failures()
+    tiers: Tiers = Tiers()
+    cache: Cache = Cache()
+    compaction: Compaction = Compaction()
+    routing: list[Route] = []
+    fallback_variant: str | None = None
+    fallback_rate: Share = 0.0
+    images: Images = Images()
+    success_rate: float = Field(default=1.0, gt=0, le=1)
+    can_wait: Share = 0.0
+    easy_share: Share = 0.0
+
+    @model_validator(mode="after")
+    def _routes(self) -> Workload:
+        if sum(r.share for r in self.routing) > 1:
+            raise ValueError("the shares under routing add up to more than 1")
+        if self.fallback_rate and self.fallback_variant is None:
+            raise ValueError("fallback_rate needs fallback_variant")
+        return self
+
+
+class Limits(Strict):
+    """Rate limits of your account (they are not published in one place) and a spend cap."""
+
+    requests_per_minute: float | None = None
+    input_tokens_per_minute: float | None = None
+    output_tokens_per_minute: float | None = None
+    monthly_usd: float | None = None
+
+
+class Scenario(Strict):
+    """A whole file."""
+
+    name: str = "scenario"
+    start: date = date(2026, 12, 1)
+    days: float = Field(default=30, gt=0, le=3660)
+    seed: int = 0
+    draws: int = Field(default=4096, ge=64, le=262_144)
+    seller: str | None = None
+    variants: list[str] = Field(default=["gpt-5.2"], min_length=1)
+    limits: dict[str, Limits] = {}
+    workloads: list[Workload] = Field(min_length=1)
+
+
+def middle(value: Number) -> float:
+    """The central value of a number: itself, or the middle of its range."""
+    if isinstance(value, str):
+        raise ScenarioError("a number is still 'from store'; fill it in from a store first")
+    return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
+
+
+def parse_scenario(text: str, origin: str = "scenario") -> Scenario:
+    """Read a scenario from TOML text; ScenarioError lists every problem with its place."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{origin}: not valid TOML: {error}") from error
+    return check_scenario(data, origin)
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario file; traces and prompt files in it are relative to the file."""
+    path = Path(path)
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    scenario = parse_scenario(text, str(path))
+    for workload in scenario.workloads:
+        if workload.trace and not Path(workload.trace).is_absolute():
+            workload.trace = str(path.parent / workload.trace)
+        for name in ("system_file", "tools_file"):
+            given = getattr(workload.structure, name)
+            if given and not Path(given).is_absolute():
+                setattr(workload.structure, name, str(path.parent / given))
+    return scenario
+
+
+def check_scenario(data: dict[str, Any], origin: str = "scenario") -> Scenario:
+    """Turn parsed data into a scenario; see `parse_scenario`."""
+    try:
+        return Scenario.model_validate(data)
+    except ValidationError as error:
+        lines = _explanations(error.errors())
+        raise ScenarioError("\n".join(f"{origin}: {line}" for line in lines)) from error
+
+
+def _explanations(errors: list[Any]) -> list[str]:
+    """One line a place: a number has several allowed forms, each of which pydantic reports."""
+    places: dict[str, list[Any]] = {}
+    for error in errors:
+        # Names of union members are pydantic's, not the file's.
+        named = [p for p in error["loc"] if isinstance(p, int) or _in_file(str(p))]
+        places.setdefault(".".join(str(p) for p in named) or "top level", []).append(error)
+    lines: list[str] = []
+    for where, found in places.items():
+        said = [e for e in found if e["type"] == "value_error"]
+        unknown = [e for e in found if e["type"] == "extra_forbidden"]
+        if said:
+            lines += [f"{where}: {e['msg'].removeprefix('Value error, ')}" for e in said]
+        elif unknown:
+            key = str(unknown[0]["loc"][-1])
+            near = difflib.get_close_matches(key, sorted(_KEYS), 1)
+            lines.append(
+                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        elif len(found) > 1:
+            lines.append(
+                f"{where}: must be a number of zero or more, a range {{ p10 = ..., p90 = ... }}, "
+                f'"from store", or, for lengths, quantiles, a distribution or values; '
+                f"got {found[0]['input']!r}"
+            )
+        else:
+            lines.append(f"{where}: {found[0]['msg']}")
+    return lines
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+_KEYS = set().union(
+    *(_fields(m) for m in (
+        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route,
+        Images, Limits, Range, Quantiles, Distribution, Empirical,
+    ))
+)  # fmt: skip
+
+
+def _in_file(part: str) -> bool:
+    return not part.startswith("function-") and part not in {
+        "Range", "Quantiles", "Distribution", "Empirical", "float", "constrained-float",
+        "literal['from store']",
+    }  # fmt: skip
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a scenario file."""
+    return Scenario.model_json_schema()

@@ -1,0 +1,330 @@
+"""How wrong would the simulation have been? Judged on traffic it has not seen.
+
+The truth is the held-out part replayed by itself through the same cache rules and prices, so
+pricing is common and only the traffic modelling is judged. Three splits:
+
+- random by session: the error of the method, both halves from the same period;
+- rolling in time: fit on everything before a moment, predict what came after (method and drift);
+- leave one client out: a feature nobody has seen.
+
+Always with the number of held-out sessions given (volume is a question of its own, reported
+apart for the time split), with two baselines beside, and cost, input, cached, output and cached
+share apart, because errors cancel in a total.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ingest.traffic.predict import (
+    RECENT_HALF_LIFE,
+    Prediction,
+    between_periods,
+    recent_weights,
+    session_bootstrap,
+    whole_sessions,
+)
+from ingest.traffic.prices import Prices, RateSheet, usd_estimate
+from ingest.traffic.replaying import AppliedRule, applied_rule
+from ingest.traffic.sessions import with_sessions
+from ingest.traffic.table import PARTS, SessionTable, session_table
+from ingest.traffic.trace import Trace, TraceError
+from pricing.caching import apply_floor, cached_tokens
+
+IntArray = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+LEVELS = (0.5, 0.8, 0.9)
+MIN_SESSIONS = 20
+# Whole-trace passes are cut down when one of them is long.
+_BLOCKS_A_SPLIT = 20_000_000
+TIME_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One split: what was predicted by whom, and what came."""
+
+    truth: dict[str, float]
+    predicted: dict[str, dict[str, Prediction]]
+
+
+def validate(
+    trace: Trace,
+    variant: str,
+    prices: Prices,
+    *,
+    splits: int = 100,
+    scope: str = "all",
+    ttl: float | None = None,
+    min_tokens: int | None = None,
+    step: int | None = None,
+    day: date | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run the three splits on ``trace``; a JSON-able report.
+
+    Errors are predicted / actual - 1; cached share errors are in points. Raises TraceError when
+    the trace is too small or the variant has no price.
+    """
+    day = day or date.today()
+    trace = with_sessions(trace)
+    sheet = prices.sheet(variant, day)
+    if sheet is None:
+        raise TraceError(f"{variant} has no price on {day}; name another variant")
+    assert trace.sessions is not None
+    own = trace.own_clocks
+    if own:
+        scope = "session"
+    sessions = len(np.unique(trace.sessions))
+    if sessions < MIN_SESSIONS:
+        raise TraceError(
+            f"{trace.name}: {sessions} sessions; validation needs at least {MIN_SESSIONS}"
+        )
+    rule = applied_rule(variant, day, ttl=ttl, min_tokens=min_tokens, step=step)
+    judge = _Judge(trace, rule, sheet, scope)
+    if trace.ids is not None and len(trace.ids) > _BLOCKS_A_SPLIT and scope == "all":
+        splits = min(splits, 24)
+    rng = np.random.default_rng(seed)
+    total = splits + len(TIME_CUTS)
+    random_cases: list[_Case] = []
+    for i in range(splits):
+        random_cases.append(judge.random_split(rng))
+        if progress is not None:
+            progress(i + 1, total)
+    time_cases, volume = [], []
+    for i, cut in enumerate(() if own else TIME_CUTS):
+        case = judge.time_split(cut)
+        if case is not None:
+            time_cases.append(case[0])
+            volume.append(case[1])
+        if progress is not None:
+            progress(splits + i + 1, total)
+    report = {
+        "trace": trace.name,
+        "variant": variant,
+        "rule": rule.as_json(),
+        "scope": scope,
+        "day": day.isoformat(),
+        "requests": trace.requests,
+        "sessions": sessions,
+        "session_origin": trace.session_origin,
+        "seed": seed,
+        "random_split": _summary(random_cases, "whole_sessions"),
+        "time_split": _summary(time_cases, "recent_sessions"),
+        "leave_one_client_out": judge.clients_out(),
+        "notes": [
+            *trace.notes,
+            *(["sessions have clocks of their own: session scope, no time split"] if own else []),
+        ],
+    }
+    if volume:
+        report["time_split"]["volume_carried_over"] = {
+            "note": "requests a second of the past, carried over to the rest of the span",
+            "median_abs_error": float(np.median(np.abs(volume))),
+            "errors": [float(v) for v in volume],
+        }
+    report["default"] = _default(report["time_split"])
+    return report
+
+
+class _Judge:
+    """A trace with its rule and sheet, split again and again."""
+
+    def __init__(self, trace: Trace, rule: AppliedRule, sheet: RateSheet, scope: str) -> None:
+        assert trace.sessions is not None
+        codes = np.unique(trace.sessions, return_inverse=True)[1].reshape(-1)
+        self.trace = replace(trace, sessions=codes, _stream=[])
+        self.codes = codes
+        self.count = int(codes.max()) + 1
+        self.rule = rule
+        self.sheet = sheet
+        self.scope = scope
+        # In session scope a session's cache does not depend on which others are there.
+        self.fixed = None
+        if scope == "session" or not rule.caches or not trace.has_blocks:
+            self.fixed = self.table(None)
+
+    def table(self, groups: IntArray | None, trace: Trace | None = None) -> SessionTable:
+        """The session table, with groups of sessions that do not share a cache."""
+        trace = self.trace if trace is None else trace
+        cached = np.zeros(trace.requests, dtype=np.int64)
+        if self.rule.caches and trace.has_blocks:
+            assert trace.sessions is not None
+            partition = None if groups is None else groups[trace.sessions]
+            raw = cached_tokens(trace.stream(), [self.rule.ttl_s], self.scope, partition=partition)[
+                0
+            ]
+            cached = apply_floor(raw, self.rule.min_tokens, self.rule.step)
+        return session_table(trace, cached, self.rule, self.sheet)
+
+    def random_split(self, rng: np.random.Generator) -> _Case:
+        side = np.zeros(self.count, dtype=np.int64)
+        side[rng.permutation(self.count)[: self.count // 2]] = 1
+        table = self.fixed or self.table(side)
+        return _case(table.take(side == 1), table.take(side == 0), self.sheet)
+
+    def time_split(self, cut: float) -> tuple[_Case, float] | None:
+        """Requests before the cut are known, the rest is the truth (its caches start cold)."""
+        times = self.trace.time_us
+        edge = int(times.min() + cut * (times.max() - times.min()))
+        past, future = self.trace.select(times < edge), self.trace.select(times >= edge)
+        assert past.sessions is not None
+        assert future.sessions is not None
+        known, coming = self.table(None, past), self.table(None, future)
+        if min(len(known), len(coming)) < MIN_SESSIONS // 2:
+            return None
+        seconds = cut / (1 - cut)
+        volume = past.requests / future.requests / seconds - 1
+        return _case(known, coming, self.sheet, recent=True), volume
+
+    def clients_out(self) -> dict[str, Any]:
+        """Predict each client from all the others."""
+        owners, names, what = self.trace.clients, self.trace.client_names, "client"
+        if owners is None:
+            owners, names, what = self.trace.models, self.trace.model_names, "model"
+        if owners is None or len(np.unique(owners)) < 2:
+            return {"skipped": "the trace has no client (or model) column with two values"}
+        first = np.unique(self.codes, return_index=True)[1]
+        owner = owners[first]
+        cases: list[_Case] = []
+        rows: list[dict[str, Any]] = []
+        for code in np.unique(owner).tolist():
+            mine = owner == code
+            if mine.sum() < 5 or (~mine).sum() < MIN_SESSIONS:
+                continue
+            table = self.fixed or self.table(mine.astype(np.int64))
+            case = _case(table.take(~mine), table.take(mine), self.sheet)
+            cases.append(case)
+            rows.append(
+                {what: names[code] if names else str(code), "sessions": int(mine.sum()),
+                 "cost_error": _error(case, "whole_sessions", "cost")}
+            )  # fmt: skip
+        if not cases:
+            return {"skipped": f"no {what} has five sessions beside {MIN_SESSIONS} of others"}
+        return {**_summary(cases, "whole_sessions"), "by": what, "each": rows}
+
+
+def _case(
+    known: SessionTable, coming: SessionTable, sheet: RateSheet, recent: bool = False
+) -> _Case:
+    n = len(coming)
+    truth = {p: float(coming.part(p).sum()) for p in PARTS}
+    out: dict[str, dict[str, Prediction]] = {}
+    out["mean_times_count"] = _mean_times_count(known, int(coming.calls.sum()), sheet)
+    out["session_bootstrap"] = {p: session_bootstrap(known.part(p), n) for p in PARTS}
+    drift = {p: between_periods(known.part(p), known.start_us) if recent else 0.0 for p in PARTS}
+    out["whole_sessions"] = {p: whole_sessions(known.part(p), n, drift=drift[p]) for p in PARTS}
+    if recent:
+        weights = recent_weights(known.start_us, RECENT_HALF_LIFE)
+        out["recent_sessions"] = {
+            p: whole_sessions(known.part(p), n, weights, drift[p]) for p in PARTS
+        }
+    return _Case(truth, out)
+
+
+def _mean_times_count(
+    known: SessionTable, requests: int, sheet: RateSheet
+) -> dict[str, Prediction]:
+    """The first guess everybody makes: average request times number of requests, no cache."""
+    calls = float(known.calls.sum())
+    mean_in = float(known.input.sum()) / calls
+    mean_out = float(known.output.sum()) / calls
+    one = sheet.per_request(
+        {
+            "input_uncached": np.array([round(mean_in)]),
+            "output_text": np.array([round(mean_out)]),
+        }
+    )[0]
+    guess = {
+        "cost": float(one),
+        "input": mean_in,
+        "cached": 0.0,
+        "output": mean_out,
+        "reasoning": float(known.reasoning.sum()) / calls,
+    }
+    return {p: Prediction(requests * guess[p], 0.0) for p in PARTS}
+
+
+def _error(case: _Case, who: str, part: str) -> float | None:
+    truth = case.truth[part]
+    return case.predicted[who][part].mean / truth - 1 if truth else None
+
+
+def _share_error(case: _Case, who: str) -> float:
+    """Predicted minus actual cached share, in points of a hundred."""
+    got = case.predicted[who]
+    share = got["cached"].mean / got["input"].mean if got["input"].mean else 0.0
+    return 100 * (share - case.truth["cached"] / max(case.truth["input"], 1.0))
+
+
+def _summary(cases: Sequence[_Case], model: str) -> dict[str, Any]:
+    if not cases:
+        return {"splits": 0, "skipped": "no split possible: no common clock, or too few sessions"}
+    out: dict[str, Any] = {
+        "splits": len(cases),
+        "model": model,
+        # How far the coverage of an honest 80 % interval strays by chance with so few splits.
+        "coverage_standard_error": float(np.sqrt(0.8 * 0.2 / len(cases))),
+        "predictors": {},
+    }
+    for who in cases[0].predicted:
+        row: dict[str, Any] = {}
+        for part in PARTS:
+            errors = [e for c in cases if (e := _error(c, who, part)) is not None]
+            if errors:
+                row[part] = {
+                    "median_abs_error": float(np.median(np.abs(errors))),
+                    "mean_abs_error": float(np.mean(np.abs(errors))),
+                    "bias": float(np.mean(errors)),
+                }
+        shares = [_share_error(c, who) for c in cases]
+        row["cached_share"] = {
+            "median_abs_error_points": float(np.median(np.abs(shares))),
+            "bias_points": float(np.mean(shares)),
+        }
+        if who != "mean_times_count":
+            row["coverage"] = {
+                f"{level:.0%}": float(
+                    np.mean(
+                        [c.predicted[who]["cost"].covers(c.truth["cost"], level) for c in cases]
+                    )
+                )
+                for level in LEVELS
+            }
+            row["width_80"] = float(
+                np.mean(
+                    [
+                        (b - a) / c.truth["cost"]
+                        for c in cases
+                        for a, b in [c.predicted[who]["cost"].interval(0.8)]
+                    ]
+                )
+            )
+        out["predictors"][who] = row
+    last = cases[-1]
+    out["example"] = {
+        "predicted_usd": usd_estimate(last.predicted[model]["cost"].mean),
+        "actual_usd": usd_estimate(last.truth["cost"]),
+    }
+    return out
+
+
+def _default(time_split: dict[str, Any]) -> dict[str, Any]:
+    """Which generator may be the default for a later period: the bootstrap unless beaten."""
+    rows = time_split.get("predictors")
+    if not rows:
+        return {"generator": "whole_sessions", "reason": "no time split possible"}
+    ours = rows["recent_sessions"]["cost"]["mean_abs_error"]
+    base = rows["session_bootstrap"]["cost"]["mean_abs_error"]
+    better = ours < base
+    return {
+        "generator": "recent_sessions" if better else "whole_sessions",
+        "reason": f"mean error on the time split {ours:.1%}, whole-session bootstrap {base:.1%}",
+    }

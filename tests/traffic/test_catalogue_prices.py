@@ -1,0 +1,64 @@
+"""Rate sheets read from a catalogue built of a small card."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from ingest.traffic.catalogue_prices import CataloguePrices
+from pricing.cards import parse_card
+from pricing.catalogue import Catalogue
+
+CARD = """
+schema = 1
+seller = "openai"
+recorded = 2026-01-01
+[sources.list]
+url = "https://example.org/prices"
+[[variant]]
+id = "m-1"
+maker = "openai"
+context = 400_000
+max_output = 128_000
+  [[variant.price]]
+  from = 2026-01-01
+  source = "list"
+  input = "2"
+  cache_read = "0.2"
+  output = "10"
+  [[variant.price]]
+  above = 272_000
+  from = 2026-01-01
+  source = "list"
+  input = "4"
+  cache_read = "0.4"
+  output = "15"
+  [[variant.price]]
+  tier = "batch"
+  from = 2026-01-01
+  source = "list"
+  multiply = "0.5"
+"""
+
+
+def test_bands_tiers_and_facts():
+    prices = CataloguePrices(Catalogue([parse_card(CARD, "card.toml")], packaged=False))
+    sheet = prices.sheet("m-1", date(2026, 6, 1))
+    assert sheet is not None
+    assert (sheet.seller, sheet.context_window, sheet.max_output) == ("openai", 400_000, 128_000)
+    small, large = sorted(sheet.bands, key=lambda b: b.min_input)
+    assert (small.max_input, large.min_input) == (272_001, 272_001)
+    assert small.price("cache_read") == 200_000
+    assert large.price("input_uncached") == 4_000_000
+    # No price of their own: writes cost input, reasoning costs output.
+    assert small.price("cache_write_5m") == 2_000_000
+    assert large.price("reasoning") == 15_000_000
+    batch = prices.sheet("m-1", date(2026, 6, 1), "batch")
+    assert batch is not None
+    assert batch.bands[0].price("output_text") == 5_000_000
+
+
+def test_what_is_not_priced_is_none():
+    prices = CataloguePrices(Catalogue([parse_card(CARD, "card.toml")], packaged=False))
+    assert prices.sheet("m-2", date(2026, 6, 1)) is None
+    assert prices.sheet("m-1", date(2025, 6, 1)) is None
+    assert prices.sheet("m-1", date(2026, 6, 1), "flex") is None
