@@ -155,7 +155,7 @@ class ContentKeys:
         return f"content:{digest}" if number == 1 else f"content:{digest}:{number}"
 
 
-_NO_OFFSET = re.compile(r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?")
+_NO_OFFSET = re.compile(r"^\d{4}-\d\d-\d\d($|[T ]\d\d:\d\d)")
 _SECONDS, _MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17, 1e20
 _OLDEST = 1e8
 """Seconds below which a number is a counter, not a clock (March 1973)."""

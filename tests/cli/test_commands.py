@@ -337,7 +337,7 @@ def test_dry_run_stores_nothing(tokenbooks: Run, workdir: Path) -> None:
 def test_help_imports_nothing_heavy() -> None:
     script = (
         "import sys\nfrom tokenbooks.cli import run\nrun(['--help'])\n"
-        "heavy = {'duckdb', 'streamlit', 'pandas', 'pyarrow', 'genai_prices', 'tiktoken', 'numpy'}\n"
+        "heavy = {'duckdb', 'streamlit', 'pandas', 'pyarrow', 'genai_prices', 'tiktoken'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
