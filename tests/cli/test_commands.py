@@ -117,7 +117,7 @@ def test_an_unknown_model_is_unpriced_never_free(tokenbooks: Run, workdir: Path)
     assert json.loads(out)["unpriced"][0]["reason"] == (
         "model 'gpt-9' is on no card of seller 'openai'"
     )
-    code, out, _ = tokenbooks("report", "--db", "t.duckdb", "--by", "model")
+    _, out, _ = tokenbooks("report", "--db", "t.duckdb", "--by", "model")
     assert "unpriced" in out
     assert "UNPRICED and not in the cost" in out
 
