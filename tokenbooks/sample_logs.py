@@ -103,6 +103,9 @@ def write_sample_logs(
         path = folder / name
         path.write_bytes(make(_Maker(seed + number, start, days)))
         written.append(path)
+    # One bare usage object, as an API returns it, for `tokenbooks price`.
+    usage = _Maker(seed, start, days).chat_usage(1000, 800, 50, 0)
+    (folder.parent / "usage.json").write_text(json.dumps(usage, indent=2) + "\n")
     return written
 
 

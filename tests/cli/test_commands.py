@@ -108,7 +108,7 @@ def test_cached_equal_to_input_is_fine(tokenbooks: Run, workdir: Path) -> None:
 def test_an_unknown_model_is_unpriced_never_free(tokenbooks: Run, workdir: Path) -> None:
     file = log(workdir / "a.jsonl", CHAT, {**CHAT, "id": "chatcmpl-" + "C" * 29, "model": "gpt-9"})
     tokenbooks("ingest", file, "--db", "t.duckdb")
-    code, out, _ = tokenbooks("report", "--db", "t.duckdb", "--by", "model", "--json")
+    _, out, _ = tokenbooks("report", "--db", "t.duckdb", "--by", "model", "--json")
     rows = {r["model"]: r for r in json.loads(out)["rows"]}
     assert rows["gpt-9"]["cost_usd"] is None
     assert rows["gpt-9"]["unpriced_calls"] == 1
