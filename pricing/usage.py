@@ -133,7 +133,7 @@ def count(value: Any, name: str) -> int | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise UsageError(f"{name} = {value!r} is not a number")
-    if not math.isfinite(value):
+    if not isinstance(value, int) and not math.isfinite(value):
         raise UsageError(f"{name} = {value!r} is not a count")
     if value != int(value):
         raise UsageError(f"{name} = {value!r} is not a whole number")
