@@ -16,13 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 SERVER = """
-import socket, sys
+import socket, sys, time
 from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 from ingest.collector import Collector, own_cursor, routes
 from ingest.store import book
 from ingest.store.database import open_store
@@ -33,11 +36,10 @@ collector = Collector(default_catalogue(), own_cursor(store))
 collector.start()
 sock = socket.socket(); sock.bind(("127.0.0.1", 0)); sock.listen(512)
 print(sock.getsockname()[1], flush=True)
-config = uvicorn.Config(Starlette(routes=routes(collector)), log_level="error", lifespan="off")
-uvicorn.Server(config).run(sockets=[sock])
-collector.close()
-print(collector.stats.groups, flush=True)
-store.close()
+def stats(request):
+    return JSONResponse({"groups": collector.stats.groups, "cpu": time.process_time()})
+app = Starlette(routes=[*routes(collector), Route("/stats", stats)])
+uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off")).run(sockets=[sock])
 """
 
 
@@ -119,6 +121,12 @@ async def offer(port: int, rate: int, seconds: float, batch: int) -> tuple[list[
     return latencies, refused, time.perf_counter() - start
 
 
+def stats(port: int) -> dict[str, float]:
+    """Commits and processor seconds of the server so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/stats") as answer:
+        return json.load(answer)
+
+
 def measure(rate: int, seconds: float, batch: int) -> dict[str, float]:
     """One run: start a server, offer the load, stop it, and count what is in the store."""
     from ingest.store.database import open_store
@@ -132,15 +140,14 @@ def measure(rate: int, seconds: float, batch: int) -> dict[str, float]:
         try:
             port = int(child.stdout.readline())
             asyncio.run(offer(port, 200, 1.0, 200))  # warm: the same ids come again below
+            before = stats(port)
             latencies, refused, took = asyncio.run(offer(port, rate, seconds, batch))
+            after = stats(port)
         finally:
             child.terminate()
             child.wait(60)
-        groups = int(child.stdout.readline() or 0)
         store = open_store(db)
-        stored = store.con.execute(
-            "SELECT count(DISTINCT call_key) FROM usage WHERE source_format <> 'none'"
-        ).fetchall()[0][0]
+        stored = store.con.execute("SELECT count(DISTINCT call_key) FROM usage").fetchall()[0][0]
         store.close()
     latencies.sort()
 
@@ -153,7 +160,9 @@ def measure(rate: int, seconds: float, batch: int) -> dict[str, float]:
     return {
         "offered_per_s": rate, "stored_per_s": round(acknowledged / took), "batch": batch,
         "acknowledged": acknowledged, "turned_away": refused * batch, "stored": stored,
-        "groups": groups, "p50_ms": round(at(0.5), 1), "p99_ms": round(at(0.99), 1),
+        "commits": after["groups"] - before["groups"],
+        "server_cpu_ms_per_record": round((after["cpu"] - before["cpu"]) * 1000 / acknowledged, 2),
+        "p50_ms": round(at(0.5), 1), "p99_ms": round(at(0.99), 1),
     }  # fmt: skip
 
 

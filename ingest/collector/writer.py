@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ingest.collector import arrivals
 from ingest.record import Reject, UsageRecord
 from ingest.store import load
 from ingest.store.database import Store
@@ -70,7 +71,7 @@ class Limits:
     max_body: int = 16 * 1024 * 1024
     max_waiting: int = 20_000
     max_group: int = 4_000
-    linger_s: float = 0.005
+    linger_s: float = 0.025
 
 
 @dataclass(slots=True)
@@ -258,9 +259,7 @@ class Collector:
         import_id = _ledger_row(con)
         merged = load.Merged(0, 0, 0, None, None)
         if rows:
-            load.create_stage(con)
-            load.stage(con, rows)
-            merged = load.merge(con, self.catalogue, import_id, window=WINDOW)
+            merged = arrivals.put(con, self.catalogue, rows, import_id, WINDOW)
         rejected = _note_rejects(con, import_id, group)
         con.execute(
             "UPDATE imports SET records = records + ?, added = added + ?, replaced = replaced + ?,"
