@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.store import schema
+from ingest.store import rollup, schema
 from ingest.store.database import Store
 from pricing import sql
 from pricing.catalogue import CardKey, Catalogue, Route
@@ -34,6 +34,7 @@ def sync(store: Store, catalogue: Catalogue) -> bool:
     with store.transaction() as con:
         _sync_rates(con, catalogue)
         _resolve_routes(con, catalogue)
+        rollup.rebuild(con)
         con.execute("DELETE FROM meta WHERE key = 'catalogue_version'")
         con.execute("INSERT INTO meta VALUES ('catalogue_version', ?)", [version])
     return True

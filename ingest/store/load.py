@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ingest.record import ReportedRow, UsageRecord
-from ingest.store import schema
+from ingest.store import rollup, schema
 from ingest.store.book import add_routes, insert_rows
 from pricing import sql
 from pricing.catalogue import Catalogue
@@ -36,7 +36,7 @@ STAGE = "stage"
 _ROUTE_KEYS = ("provider", "seller_stated", "model", "tier_stated", "region")
 
 STAGE_COLUMNS: tuple[tuple[str, str], ...] = (
-    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id")),
+    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id", "kinds")),
     *((name, "VARCHAR") for name in _ROUTE_KEYS),
 )
 """A staged record: the stored columns with the route spelled out. Also the columns of a batch
@@ -159,6 +159,8 @@ def merge(
     def winner(name: str) -> str:
         if name == "import_id":
             return f"{int(import_id)} AS import_id"
+        if name == "kinds":
+            return f"{sql.kinds('b')} AS kinds"
         if name in dims:
             return f"coalesce(b.{name}, k.{name}) AS {name}"
         return f"b.{name}"
@@ -178,6 +180,11 @@ def merge(
         " ORDER BY occurred_at"
     )
     arrived = con.execute("SELECT count(*) FROM arriving").fetchall()[0][0]
+    hours = con.execute(
+        "SELECT DISTINCT date_trunc('hour', occurred_at) FROM"
+        " (SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
+    ).fetchall()
+    rollup.refresh(con, [hour for (hour,) in hours])
     for table in ("best", "known", "better", "arriving"):
         con.execute(f"DROP TABLE {table}")
     added = arrived - replaced

@@ -10,8 +10,13 @@ force, so a corrected price corrects history at once. People query the views.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pricing import sql
 from pricing.meters import COUNTED
+
+if TYPE_CHECKING:
+    import duckdb
 
 VERSION = 1
 """Schema version this code writes. A file with a higher one is refused, a lower one migrated."""
@@ -25,6 +30,7 @@ STORED_COLUMNS: tuple[tuple[str, str], ...] = (
     *((name, "BIGINT") for name in COUNTED),
     ("input_total", "BIGINT NOT NULL"),
     ("output_total", "BIGINT NOT NULL"),
+    ("kinds", "BIGINT NOT NULL"),
     ("requests", "INTEGER NOT NULL"),
     ("total_reported", "BIGINT"),
     ("source_cost_usd", "DECIMAL(24,12)"),
@@ -155,6 +161,15 @@ def priced_from(
         f"{stored} AS u JOIN {routes} AS r ON r.route_id = u.route_id"
         f" LEFT JOIN {vectors} AS v ON {sql.join_condition(at=at)}"
     )
+
+
+def used_meters(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The meters that any stored call counts: what a sum over the store has to look at."""
+    mask, fee = con.execute(
+        "SELECT coalesce(bit_or(kinds) FILTER (kinds >= 0), 0),"
+        " (SELECT count(p_request) FROM rate_vectors) FROM calls_stored"
+    ).fetchall()[0]
+    return sql.used_meters(mask, bool(fee))
 
 
 def view_statements() -> list[str]:
