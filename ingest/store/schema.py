@@ -205,7 +205,8 @@ def view_statements() -> list[str]:
         f" WHEN {line}.assumed THEN {sql.status_name('greatest(route_severity, 1)')}"
         f" ELSE {sql.status_name('route_severity')} END AS status, x.rate_id, x.via"
         f" FROM (SELECT {call}, r.severity AS route_severity,"
-        f" unnest({sql.line_structs()}) AS line FROM {priced_from()}) AS c"
+        f" unnest({sql.line_structs()}) AS line FROM {priced_from()}"
+        f" WHERE {sql.counted()}) AS c"
         f" LEFT JOIN vector_rates AS x ON x.vector_id = c.vector_id AND x.meter = {line}.meter",
         "CREATE OR REPLACE VIEW rates AS SELECT *, superseded_at IS NULL AS current"
         " FROM rates_stored",
