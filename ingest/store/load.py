@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.record import ReportedRow, UsageRecord
 from ingest.store import rollup, schema
-from ingest.store.book import add_routes, insert_rows
+from ingest.store.book import add_routes, insert_rows, insert_table
 from pricing import sql
 from pricing.catalogue import Catalogue
 from pricing.meters import COUNTED
@@ -30,6 +30,7 @@ from pricing.usage import total_output
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 STAGE = "stage"
 
@@ -93,6 +94,11 @@ def create_stage(con: duckdb.DuckDBPyConnection) -> None:
 def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add rows (see `stage_row`) to the staging table."""
     insert_rows(con, STAGE, STAGE_COLUMNS, rows)
+
+
+def stage_table(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    """Add rows that are already an Arrow table of `STAGE_COLUMNS`."""
+    insert_table(con, STAGE, rows)
 
 
 def _rank(row: str = "") -> str:
