@@ -1,4 +1,4 @@
-"""Claude Code sessions: `projects/<project>/<session>.jsonl`, their subagents, `stream-json` output.
+"""Claude Code sessions: `projects/<project>/<session>.jsonl`, subagents, `stream-json` output.
 
 Field map of a line with `type` = assistant (or a `progress` line, whose `data.message` is one):
 `message.id` -> key, `message.model` -> model, `message.usage` -> counts (Anthropic's arithmetic:
