@@ -167,9 +167,10 @@ def _cost(usage: Mapping[str, Any]) -> Decimal | None:
         return None
     try:
         # repr of a JSON float is the shortest text that means it: what the source wrote.
-        return Decimal(str(value))
+        cost = Decimal(str(value))
     except InvalidOperation:
         return None
+    return cost if cost.is_finite() and cost >= 0 else None
 
 
 # --- OpenAI and everybody who copies its shape --------------------------------------------------

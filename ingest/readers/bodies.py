@@ -50,6 +50,9 @@ _DIMENSION_KEYS = (
 _SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
 
 
+_COUNT_HEADERS = "x-amzn-bedrock-"
+
+
 class Bodies:
     """Reader of plain provider bodies in any wrapping."""
 
@@ -268,7 +271,8 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
 
 
 def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
-    """The two response headers that matter; every other one is left unread."""
+    """The response headers that matter (time, request id, counts of a body that has none); every
+    other one is left unread."""
     low = {str(k).lower(): v for k, v in headers.items()}
     date = low.get("date")
     if isinstance(date, str) and envelope.time is None:
@@ -280,6 +284,9 @@ def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
         value = low.get(name)
         if isinstance(value, str) and envelope.request_id is None:
             envelope.request_id = value
+    for name, value in low.items():
+        if name.startswith(_COUNT_HEADERS) and name.endswith("-count") and isinstance(value, str):
+            envelope.header_counts[name.removeprefix(_COUNT_HEADERS)] = value
 
 
 # --- saved streams ------------------------------------------------------------------------------
