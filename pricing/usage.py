@@ -131,17 +131,25 @@ def count(value: Any, name: str) -> int | None:
     """A reported count as an int; None stays None. Raises `UsageError` for anything impossible."""
     if value is None:
         return None
+    said = f"{name} = {_shown(value)}"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UsageError(f"{name} = {value!r} is not a number")
-    if not math.isfinite(value):
-        raise UsageError(f"{name} = {value!r} is not a count")
-    if value != int(value):
-        raise UsageError(f"{name} = {value!r} is not a whole number")
+        raise UsageError(f"{said} is not a number")
+    # Integers are finite, and one of hundreds of digits would overflow the question.
+    if not isinstance(value, int) and not math.isfinite(value):
+        raise UsageError(f"{said} is not a count")
     if value < 0:
-        raise UsageError(f"{name} = {value!r} is negative")
+        raise UsageError(f"{said} is negative")
     if value >= 2**53:
-        raise UsageError(f"{name} = {value!r} is too large to be a token count")
+        raise UsageError(f"{said} is too large to be a token count")
+    if value != int(value):
+        raise UsageError(f"{said} is not a whole number")
     return int(value)
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: short, since anything may stand where a count should."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -17,7 +17,10 @@ from typing import Any
 
 from ingest.readers.base import ReadContext
 from ingest.record import ReportedRow, instant, short_text
+from pricing.money import EXACT
 from pricing.usage import UsageError, count
+
+_TOO_MANY = 2**53
 
 
 def cell_count(row: Mapping[str, Any], *names: str) -> int | None:
@@ -29,9 +32,12 @@ def cell_count(row: Mapping[str, Any], *names: str) -> int | None:
             if not text:
                 continue
             try:
-                value = Decimal(text)
+                number = Decimal(text)
             except InvalidOperation as error:
                 raise UsageError(f"{name} = {short_text(value)!r} is not a number") from error
+            if not number.is_finite() or abs(number) >= _TOO_MANY:
+                raise UsageError(f"{name} = {short_text(value)!r} is not a count")
+            value = int(number) if number == int(number) else number
         if value is not None:
             return count(value, name)
     return None
@@ -110,6 +116,6 @@ def _add(whole: ReportedRow, part: ReportedRow) -> None:
     if part.requests is not None:
         whole.requests = (whole.requests or 0) + part.requests
     if part.amount is not None:
-        whole.amount = (whole.amount or Decimal(0)) + part.amount
+        whole.amount = EXACT.add(whole.amount or Decimal(0), part.amount)
     if part.list_amount is not None:
-        whole.list_amount = (whole.list_amount or Decimal(0)) + part.list_amount
+        whole.list_amount = EXACT.add(whole.list_amount or Decimal(0), part.list_amount)

@@ -27,6 +27,7 @@ from ingest.readers.aggregates import cell_amount, cell_count, cell_day, named, 
 from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.mapping import columns_of, rows_of
 from ingest.record import Reject, ReportedRow, instant, short_text
+from pricing.money import EXACT
 from pricing.usage import Counts, UsageError
 
 _CENTS = Decimal("0.01")
@@ -135,8 +136,8 @@ def _row(
         yield ReportedRow(
             AdminReport.name, "anthropic", "cost", *period,
             line_item=short_text(row.get("token_type") or row.get("cost_type")),
-            amount=None if cost is None else cost * unit,
-            list_amount=None if listed is None else listed * unit,
+            amount=None if cost is None else EXACT.multiply(cost, unit),
+            list_amount=None if listed is None else EXACT.multiply(listed, unit),
             currency=currency, **common,
         )  # fmt: skip
     else:

@@ -94,8 +94,9 @@ class ChatBody:
 
 def _compound(body: Mapping[str, Any], reading: Reading, envelope: Envelope) -> str | None:
     """Groq's compound systems call several models: `usage_breakdown.models[]` says which took
-    what, and `usage` is their sum. The first becomes the record, the others its items. Returns
-    the first one's model. Raises `UsageError`."""
+    what, and `usage` is their sum. The first becomes the record, the others its items; where they
+    leave a part of `usage` out, it stays whole. Returns the first one's model, or None. Raises
+    `UsageError`."""
     breakdown = body.get("usage_breakdown")
     models = breakdown.get("models") if isinstance(breakdown, Mapping) else None
     parts = [
@@ -111,6 +112,8 @@ def _compound(body: Mapping[str, Any], reading: Reading, envelope: Envelope) -> 
     stated = total_input(reading.counts) + total_output(reading.counts)
     if added != stated:
         reading.flags.append(f"usage_breakdown adds up to {added} tokens, usage to {stated}")
+        if added < stated:
+            return None
     if isinstance(body.get("model"), str):
         envelope.tags.setdefault("compound", body["model"])
     reading.counts = parts[0][1].counts

@@ -67,8 +67,10 @@ class OrganizationReport:
             elif source.kind in ("csv", "parquet"):
                 yield from _sort(_csv_row(document, line), rows)
             elif _is_batch(document):
-                yield from _sort(_batch(document, line), rows)
+                yield from _sort(_batch(document, line, context), rows)
             elif _is_page(document):
+                if document.get("has_more") is True:
+                    context.notes.append("the report goes on: this file is not its last page")
                 for bucket in _buckets(document):
                     yield from _sort(_bucket(bucket, line), rows)
             else:
@@ -289,7 +291,7 @@ def _part(counts: Counts, name: str, whole: int | None, media: Mapping[str, int 
     counts.update({k: v for k, v in media.items() if v})
 
 
-def _batch(document: Mapping[str, Any], line: int) -> Iterator[Result]:
+def _batch(document: Mapping[str, Any], line: int, context: ReadContext) -> Iterator[Result]:
     usage, batch_id = document.get("usage"), short_text(document.get("id"))
     start = document.get("created_at")
     end = next(
@@ -297,7 +299,7 @@ def _batch(document: Mapping[str, Any], line: int) -> Iterator[Result]:
          if document.get(n) is not None), None,
     )  # fmt: skip
     if not isinstance(usage, Mapping):
-        yield Reject(f"batch {batch_id or '?'} states no usage: import its output file", line)
+        context.notes.append(f"batch {batch_id or '?'} states no usage: import its output file")
         return
     period = _period(start, end)
     if period is None:

@@ -79,6 +79,10 @@ class ResponsesBody:
         reading.region = reading.region or region_of(envelope.url)
         served = body.get("service_tier")
         model = body.get("model")
+        if body.get("object") == "response.compaction":
+            envelope.tags.setdefault("item", "compaction")
+            if not (model or envelope.model or envelope.request.get("model")):
+                reading.flags.append("a compaction names no model: log the request beside it")
         metadata = body.get("metadata")
         conversation = body.get("conversation")
         if envelope.session is None and isinstance(conversation, Mapping):
