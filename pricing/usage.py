@@ -513,7 +513,9 @@ def _modalities(details: Any, whole: int, name: str, flags: list[str]) -> dict[s
     for entry in details if isinstance(details, list) else []:
         if not isinstance(entry, Mapping):
             continue
-        kind = _MODALITIES.get(entry.get("modality"), "text")
+        modality = entry.get("modality")
+        known = isinstance(modality, str | int)
+        kind = _MODALITIES.get(modality, "text") if known else "text"
         tokens = count(entry.get("tokenCount", entry.get("token_count")), f"{name}.tokenCount")
         found[kind] = found.get(kind, 0) + (tokens or 0)
     listed = sum(found.values())
@@ -536,7 +538,8 @@ def _bedrock(usage: Mapping[str, Any]) -> Reading:
         "output_text": count(usage.get("outputTokens"), "outputTokens"),
     }
     known = 0
-    for entry in usage.get("cacheDetails") or []:
+    details = usage.get("cacheDetails")
+    for entry in details if isinstance(details, list) else []:
         name = f"cache_write_{entry.get('ttl')}" if isinstance(entry, Mapping) else ""
         if name in COUNTED:
             tokens = count(entry.get("inputTokens"), "cacheDetails.inputTokens") or 0

@@ -320,6 +320,9 @@ def stream_reader(sample: list[Any]) -> Any:
 def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     """A saved stream: its API's assembler makes bodies of events, the body reader the records."""
     stream = stream_reader(source.sample)
+    if stream is None:
+        yield Reject("a stream whose events no known API would write", 1)
+        return
     events: list[tuple[int, Mapping[str, Any]]] = []
     for line, _, data in source.events():
         if isinstance(data, BadLine):

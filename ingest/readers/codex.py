@@ -101,7 +101,7 @@ class Codex:
         if source.kind not in ("json", "jsonl"):
             return 0.0
         seen = {
-            d.get("type")
+            str(d.get("type"))
             for d in source.sample
             if isinstance(d, Mapping) and isinstance(d.get("payload"), Mapping)
         }

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.files import Source, look_at_bytes
+from ingest.files import Source, UnreadableFile, look_at_bytes
 from ingest.readers import (
     anthropic_admin,
     azure,
@@ -63,7 +63,11 @@ odd = st.one_of(
 def check(source: Source) -> None:
     for reader in READERS.values():
         assert 0 <= reader.identify(source) <= 1
-        for result in reader.read(source, ReadContext(source)):
+        try:
+            results = list(reader.read(source, ReadContext(source)))
+        except UnreadableFile:  # one JSON document that is not text: the importer says so
+            continue
+        for result in results:
             if isinstance(result, Reject):
                 assert result.reason
                 assert len(result.reason) < 400
