@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ingest.files import look_at_bytes
 from ingest.readers import claude_code
@@ -108,38 +106,3 @@ def test_recognised_by_content(tmp_path: Path) -> None:
     assert claude_code.READER.identify(look_at_bytes(FIXTURE.read_bytes())) > 0.9
     other = b'{"id": "chatcmpl-1", "object": "chat.completion", "usage": {"prompt_tokens": 1}}\n'
     assert claude_code.READER.identify(look_at_bytes(other)) == 0
-
-
-values = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 9) | st.floats() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
-    max_leaves=4,
-)
-_USAGE = ("input_tokens", "output_tokens", "cache_creation", "iterations", "server_tool_use")
-
-
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {"type": st.sampled_from(["assistant", "progress", "result", None])},
-            optional={
-                "message": st.fixed_dictionaries(
-                    {"usage": st.dictionaries(st.sampled_from(_USAGE), values) | values},
-                    optional={"id": values, "model": values},
-                )
-                | values,
-                "requestId": values,
-                "timestamp": values,
-                "cwd": values,
-                "costUSD": values,
-                "data": values,
-            },
-        )
-        | values,
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_any_structure_is_read_without_raising(documents: list[Any]) -> None:
-    for record in calls(read(documents)):
-        assert all(v is None or v >= 0 for v in record.counts.values())

@@ -40,7 +40,7 @@ PATHS = [
     p for name in FOLDERS for p in sorted((FIXTURES / name).iterdir()) if ".golden." not in p.name
 ]
 QUICK = settings(
-    max_examples=60,
+    max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -156,7 +156,7 @@ def test_tables_with_cells_exchanged(path: Path, changes: list[tuple[int, Any]])
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p.name)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.data())
 def test_files_cut_and_with_bytes_exchanged(path: Path, data: st.DataObject) -> None:
     content = bytearray(path.read_bytes())
