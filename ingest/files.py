@@ -250,7 +250,9 @@ def _classify(source: Source) -> Source:
         stripped = text.lstrip()
         if "\x00" in text[:2048] or text[:2048].count("\ufffd") > 100:
             source.kind = "binary"
-        elif stripped[:1] in "{[":
+        elif not stripped:
+            source.kind = "empty"
+        elif stripped[0] in "{[":
             source.kind = _json_kind(source, stripped)
         elif stripped.startswith(("event:", "data:", ":")) and "data:" in stripped:
             source.kind = "sse"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest.files import Source, UnreadableFile, look, look_at_bytes
 from ingest.readers import all_readers
@@ -26,6 +26,9 @@ from ingest.record import DIMENSIONS, Reject, ReportedRow, UsageRecord
 from ingest.store import load
 from ingest.store.database import Store
 from pricing.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    import duckdb
 
 SURE_ENOUGH = 0.3
 """Confidence below which a file is not imported by guess."""
@@ -72,12 +75,14 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How files are read: a forced format, dimensions to stamp, a column mapping, options."""
+    """How files are read: a forced format, dimensions to stamp, a column mapping, options for a
+    reader, and whether the start of a rejected line (perhaps a prompt) may be kept."""
 
     format: str | None = None
     stamps: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    keep_text: bool = False
 
     @property
     def stamp(self) -> str:
@@ -190,6 +195,10 @@ def import_paths(
     for path in find_files(paths):
         if progress is not None:
             progress(str(path), 0)
+        if path.exists() and path.samefile(store.path):
+            # Even opening it here would drop this process's lock on its own store.
+            reports.append(FileReport(str(path), "failed", error=f"{path} is the store itself"))
+            continue
         try:
             source = look(path)
         except UnreadableFile as error:
@@ -256,64 +265,106 @@ def import_source(
         return report
     report.format = reader.name
     try:
-        fingerprint = source.sha256
-        known = store.con.execute(
-            "SELECT records, path FROM imports WHERE sha256 = ? AND stamp = ?",
-            [fingerprint, options.stamp],
-        ).fetchall()
-        if known:
-            report.state, report.records = "unchanged", known[0][0]
+        known = ledger_row(store.con, source.sha256, options.stamp)
+        if known is not None:
+            report.state, report.records = "unchanged", known
             return report
-        results, context = read_source(source, reader, options)
         with store.transaction() as con:
-            import_id = con.execute(
-                "SELECT coalesce(max(import_id), 0) + 1 FROM imports"
-            ).fetchall()[0][0]
             load.create_stage(con)
-            rows: list[tuple[Any, ...]] = []
-            aggregates: list[ReportedRow] = []
-            for result in results:
-                if isinstance(result, UsageRecord):
-                    rows.append(load.stage_row(result))
-                    report.records += 1
-                    if len(rows) >= BATCH:
-                        load.stage(con, rows)
-                        rows.clear()
-                        if progress is not None:
-                            progress(str(source.path), report.records)
-                elif isinstance(result, Reject):
-                    report.rejects.append(result)
-                else:
-                    aggregates.append(result)
-            load.stage(con, rows)
-            merged = load.merge(con, catalogue, import_id)
-            report.reported = load.store_reported(con, aggregates, import_id)
-            report.added, report.replaced = merged.added, merged.replaced
-            report.duplicates, report.rejected = merged.duplicates, len(report.rejects)
-            report.notes = context.notes
-            if report.rejects:
-                con.executemany(
-                    "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)",
-                    [(import_id, report.path, r.line, r.reason, r.raw) for r in report.rejects],
-                )
-            con.execute(
-                "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    import_id, report.path, fingerprint, options.stamp, reader.name, source.size,
-                    datetime.now(UTC).replace(tzinfo=None), report.records, merged.added,
-                    merged.replaced, merged.duplicates, report.rejected, report.reported,
-                    merged.first_at, merged.last_at, "; ".join(context.notes) or None,
-                ],
-            )  # fmt: skip
+            aggregates = drain(
+                source, reader, options, report, lambda rows: load.stage(con, rows), progress
+            )
+            settle(con, catalogue, report, source, options, aggregates)
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
     except Exception as error:
-        if _is_disk_or_range(error):
-            report.state, report.error = "failed", f"nothing of it was stored: {error}"
-            report.added = report.records = 0
-        else:
+        if not _is_disk_or_range(error):
             raise
+        report.state, report.error = "failed", f"nothing of it was stored: {error}"
+        report.added = report.records = 0
     return report
+
+
+def ledger_row(con: duckdb.DuckDBPyConnection, sha256: str, stamp: str) -> int | None:
+    """How many records a file had when it was imported with this content and these stamps."""
+    rows = con.execute(
+        "SELECT records FROM imports WHERE sha256 = ? AND stamp = ?", [sha256, stamp]
+    ).fetchall()
+    return rows[0][0] if rows else None
+
+
+def drain(
+    source: Source,
+    reader: Reader,
+    options: ImportOptions,
+    report: FileReport,
+    sink: Callable[[list[tuple[Any, ...]]], None],
+    progress: Progress | None = None,
+) -> list[ReportedRow]:
+    """Read a whole file into `sink`, some thousand staged rows at a time; rejects and counts go
+    to the report, aggregate rows are returned. Raises `MappingError` and `UnreadableFile`."""
+    results, context = read_source(source, reader, options)
+    rows: list[tuple[Any, ...]] = []
+    aggregates: list[ReportedRow] = []
+    for result in results:
+        if isinstance(result, UsageRecord):
+            rows.append(load.stage_row(result))
+            report.records += 1
+            if len(rows) >= BATCH:
+                sink(rows)
+                rows = []
+                if progress is not None:
+                    progress(str(source.path), report.records)
+        elif isinstance(result, Reject):
+            # The start of a broken line may be a prompt: kept only when asked for.
+            raw = result.raw if options.keep_text else None
+            report.rejects.append(Reject(result.reason, result.line, raw))
+        else:
+            aggregates.append(result)
+    sink(rows)
+    report.notes = context.notes
+    report.rejected = len(report.rejects)
+    return aggregates
+
+
+def settle(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    report: FileReport,
+    source: Source | HandedOver,
+    options: ImportOptions | HandedOver,
+    aggregates: Sequence[ReportedRow],
+) -> None:
+    """Merge the staged rows and write what belongs to them: aggregates, rejects, the ledger row.
+    Call inside the transaction that staged them."""
+    import_id = con.execute("SELECT coalesce(max(import_id), 0) + 1 FROM imports").fetchall()[0][0]
+    merged = load.merge(con, catalogue, import_id)
+    report.reported = load.store_reported(con, aggregates, import_id)
+    report.added, report.replaced = merged.added, merged.replaced
+    report.duplicates = merged.duplicates
+    if report.rejects:
+        con.executemany(
+            "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)",
+            [(import_id, report.path, r.line, r.reason, r.raw) for r in report.rejects],
+        )
+    con.execute(
+        "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            import_id, report.path, source.sha256, options.stamp, report.format, source.size,
+            datetime.now(UTC).replace(tzinfo=None), report.records, merged.added,
+            merged.replaced, merged.duplicates, report.rejected, report.reported,
+            merged.first_at, merged.last_at, "; ".join(report.notes) or None,
+        ],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The ledger facts of a file that another process read: see `ingest.store.handover`."""
+
+    sha256: str
+    stamp: str
+    size: int
 
 
 def _is_disk_or_range(error: Exception) -> bool:

@@ -131,17 +131,25 @@ def count(value: Any, name: str) -> int | None:
     """A reported count as an int; None stays None. Raises `UsageError` for anything impossible."""
     if value is None:
         return None
+    said = f"{name} = {_shown(value)}"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UsageError(f"{name} = {value!r} is not a number")
+        raise UsageError(f"{said} is not a number")
+    # Integers are finite, and one of hundreds of digits would overflow the question.
     if not isinstance(value, int) and not math.isfinite(value):
-        raise UsageError(f"{name} = {value!r} is not a count")
-    if value != int(value):
-        raise UsageError(f"{name} = {value!r} is not a whole number")
+        raise UsageError(f"{said} is not a count")
     if value < 0:
-        raise UsageError(f"{name} = {value!r} is negative")
+        raise UsageError(f"{said} is negative")
     if value >= 2**53:
-        raise UsageError(f"{name} = {value!r} is too large to be a token count")
+        raise UsageError(f"{said} is too large to be a token count")
+    if value != int(value):
+        raise UsageError(f"{said} is not a whole number")
     return int(value)
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: short, since anything may stand where a count should."""
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -167,9 +175,10 @@ def _cost(usage: Mapping[str, Any]) -> Decimal | None:
         return None
     try:
         # repr of a JSON float is the shortest text that means it: what the source wrote.
-        return Decimal(str(value))
+        cost = Decimal(str(value))
     except InvalidOperation:
         return None
+    return cost if cost.is_finite() and cost >= 0 else None
 
 
 # --- OpenAI and everybody who copies its shape --------------------------------------------------
@@ -504,7 +513,9 @@ def _modalities(details: Any, whole: int, name: str, flags: list[str]) -> dict[s
     for entry in details if isinstance(details, list) else []:
         if not isinstance(entry, Mapping):
             continue
-        kind = _MODALITIES.get(entry.get("modality"), "text")
+        modality = entry.get("modality")
+        known = isinstance(modality, str | int)
+        kind = _MODALITIES.get(modality, "text") if known else "text"
         tokens = count(entry.get("tokenCount", entry.get("token_count")), f"{name}.tokenCount")
         found[kind] = found.get(kind, 0) + (tokens or 0)
     listed = sum(found.values())
@@ -527,7 +538,8 @@ def _bedrock(usage: Mapping[str, Any]) -> Reading:
         "output_text": count(usage.get("outputTokens"), "outputTokens"),
     }
     known = 0
-    for entry in usage.get("cacheDetails") or []:
+    details = usage.get("cacheDetails")
+    for entry in details if isinstance(details, list) else []:
         name = f"cache_write_{entry.get('ttl')}" if isinstance(entry, Mapping) else ""
         if name in COUNTED:
             tokens = count(entry.get("inputTokens"), "cacheDetails.inputTokens") or 0

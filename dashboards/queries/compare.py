@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, ScopeError
 from ingest.store import book
-from ingest.store.schema import priced_from
+from ingest.store.schema import priced_from, used_meters
 from pricing import sql
 from pricing.catalogue import Catalogue, Route
 from pricing.meters import COUNTED, TIERS
@@ -168,7 +168,7 @@ def compare(
         f" coalesce(sum(c) FILTER (s < 3), 0), coalesce(max(u.input_total), 0),"
         f" coalesce(max(u.output_total), 0)"
         f" FROM (SELECT u.requests, u.input_total, u.output_total, {sql.severity()} AS s,"
-        f" {sql.cost_pico()} AS c FROM {priced_from()} WHERE {where}) AS u",
+        f" {sql.cost_pico(meters=used_meters(con))} AS c FROM {priced_from()} WHERE {where}) AS u",
         values,
     ).fetchall()[0]
     calls, unpriced, base_pico = int(base[0]), int(base[1]), int(base[2])
@@ -188,7 +188,8 @@ def _seen(
     con: duckdb.DuckDBPyConnection, catalogue: Catalogue, where: str, values: list[Any]
 ) -> list[Target]:
     rows = con.execute(
-        f"SELECT r.variant, r.seller, sum({sql.cost_pico()}) AS cost FROM {priced_from()}"
+        f"SELECT r.variant, r.seller, sum({sql.cost_pico(meters=used_meters(con))}) AS cost"
+        f" FROM {priced_from()}"
         f" WHERE {where} AND r.card_id IS NOT NULL GROUP BY ALL ORDER BY cost DESC NULLS LAST"
         " LIMIT 8",
         values,
@@ -216,13 +217,17 @@ def _make_cells(
     moment = _position("u.occurred_at", [f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}'" for t in times])
     band = _position("u.input_total", [str(n) for n in sizes])
     slot = _position(clock, [str(m) for m in minutes])
-    sums = ", ".join(f"sum(u.{m}) AS {m}" for m in COUNTED)
+    used = used_meters(con)
+    sums = ", ".join(
+        f"sum(u.{m}) AS {m}" if m in used else f"NULL::HUGEINT AS {m}" for m in COUNTED
+    )
     con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE {_CELLS} AS SELECT {moment} AS p, {band} AS b,"
-        f" {days} AS d, {slot} AS m, min(u.occurred_at) AS occurred_at,"
+        f" {days} AS d, {slot} AS m, u.kinds, min(u.occurred_at) AS occurred_at,"
         f" min(u.input_total) AS input_total, sum(u.requests) AS requests,"
-        f" sum({sql.cost_pico()}) AS base_pico, {sums}"
-        f" FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3 GROUP BY 1, 2, 3, 4",
+        f" sum({sql.cost_pico(meters=used_meters(con))}) AS base_pico, {sums}"
+        f" FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3"
+        " GROUP BY 1, 2, 3, 4, u.kinds",
         values,
     )
 

@@ -21,8 +21,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ingest.record import ReportedRow, UsageRecord
-from ingest.store import schema
-from ingest.store.book import add_routes, insert_rows
+from ingest.store import rollup, schema
+from ingest.store.book import add_routes, insert_rows, insert_table
 from pricing import sql
 from pricing.catalogue import Catalogue
 from pricing.meters import COUNTED
@@ -30,13 +30,14 @@ from pricing.usage import total_output
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 STAGE = "stage"
 
 _ROUTE_KEYS = ("provider", "seller_stated", "model", "tier_stated", "region")
 
 STAGE_COLUMNS: tuple[tuple[str, str], ...] = (
-    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id")),
+    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id", "kinds")),
     *((name, "VARCHAR") for name in _ROUTE_KEYS),
 )
 """A staged record: the stored columns with the route spelled out. Also the columns of a batch
@@ -93,6 +94,11 @@ def create_stage(con: duckdb.DuckDBPyConnection) -> None:
 def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Add rows (see `stage_row`) to the staging table."""
     insert_rows(con, STAGE, STAGE_COLUMNS, rows)
+
+
+def stage_table(con: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+    """Add rows that are already an Arrow table of `STAGE_COLUMNS`."""
+    insert_table(con, STAGE, rows)
 
 
 def _rank(row: str = "") -> str:
@@ -159,6 +165,8 @@ def merge(
     def winner(name: str) -> str:
         if name == "import_id":
             return f"{int(import_id)} AS import_id"
+        if name == "kinds":
+            return f"{sql.kinds('b')} AS kinds"
         if name in dims:
             return f"coalesce(b.{name}, k.{name}) AS {name}"
         return f"b.{name}"
@@ -178,6 +186,11 @@ def merge(
         " ORDER BY occurred_at"
     )
     arrived = con.execute("SELECT count(*) FROM arriving").fetchall()[0][0]
+    hours = con.execute(
+        "SELECT DISTINCT date_trunc('hour', occurred_at) FROM"
+        " (SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
+    ).fetchall()
+    rollup.refresh(con, [hour for (hour,) in hours])
     for table in ("best", "known", "better", "arriving"):
         con.execute(f"DROP TABLE {table}")
     added = arrived - replaced

@@ -74,11 +74,8 @@ def ingest(
         stamps={**chosen.dimensions, **pairs(set_, "--set")},
         mapping=_mapping(mapping, map_, chosen.mappings),
         options=pairs(set_, "--set"),
+        keep_text=keep_text,
     )
-    if hasattr(options, "keep_text"):
-        import dataclasses
-
-        options = dataclasses.replace(options, keep_text=keep_text)  # type: ignore[call-arg]
     _check_paths(paths)
     if dry_run:
         reports = [importer.plan(p, options) for p in importer.find_files(paths)]
@@ -125,8 +122,8 @@ def _mapping(
 
 def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]:
     from ingest import importer
-    from ingest.store import book
-    from ingest.store.database import StoreError, StoreHeld, open_store
+    from ingest.store import book, handover
+    from ingest.store.database import StoreError, StoreHeld, open_store_soon
 
     prices = catalogue(chosen)
     try:
@@ -136,14 +133,13 @@ def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]
                 tell(f"{Path(path).name} {records:,} records" if records else Path(path).name)
 
             try:
-                store = open_store(db)
+                store = open_store_soon(db)
             except StoreHeld:
-                from ingest.store import handover
-
                 note("the database is in use: handing the batches to its owner")
-                return handover.import_or_hand_over(db, prices, paths, options)
+                return handover.hand_over(db, paths, options, progress=show)
             try:
                 book.sync(store, prices)
+                handover.absorb(store, prices)
                 files = [p for p in paths if str(p) != "-"]
                 reports = importer.import_paths(store, prices, files, options, progress=show)
                 if len(files) != len(paths):

@@ -1,0 +1,31 @@
+"""The pages, in the order of the menu. A new page is one file in `views/` and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+VIEWS = Path(__file__).parent / "views"
+
+
+class Entry(NamedTuple):
+    """One page: its file in `views/` (and its address), title, icon, and what it is for."""
+
+    name: str
+    title: str
+    icon: str
+    help: str
+
+    @property
+    def file(self) -> Path:
+        """The page's script."""
+        return VIEWS / f"{self.name}.py"
+
+
+PAGES: tuple[Entry, ...] = (
+    Entry("overview", "Overview", "space_dashboard", "Spend over time, key figures, what changed."),
+    Entry("variants", "Variants", "compare_arrows", "The same traffic on other variants."),
+    Entry("rates", "Rates", "sell", "The pricing table with its history and sources."),
+    Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
+    Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
+)
