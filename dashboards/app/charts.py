@@ -31,9 +31,7 @@ def colours(order: Sequence[str], shown: Sequence[str]) -> tuple[list[str], list
     """(names, colours) of what is shown: colours by position in the lasting order."""
     place = {name: n for n, name in enumerate(order)}
     names = sorted(dict.fromkeys(shown), key=lambda n: (place.get(n, len(place)), n))
-    return names, [
-        PALETTE[place[n] % len(PALETTE)] if n in place else OTHER for n in names
-    ]
+    return names, [PALETTE[place[n] % len(PALETTE)] if n in place else OTHER for n in names]
 
 
 def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
@@ -165,7 +163,9 @@ def heatmap(rows: Sequence[dict[str, Any]], *, what: str = "usd") -> alt.Chart:
                 scale=alt.Scale(domain=[f"{h:02}" for h in range(24)]),
                 axis=alt.Axis(title="Hour of day", labelAngle=0),
             ),
-            y=alt.Y("weekday:O", sort=days, scale=alt.Scale(domain=days), axis=alt.Axis(title=None)),
+            y=alt.Y(
+                "weekday:O", sort=days, scale=alt.Scale(domain=days), axis=alt.Axis(title=None)
+            ),
             color=alt.Color(
                 "value:Q",
                 scale=alt.Scale(scheme="viridis", domainMin=0),

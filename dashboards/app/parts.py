@@ -250,7 +250,9 @@ def empty_store(path: Path) -> None:
 
 def nothing(what: str = "No calls in this period with these filters.") -> None:
     """What a page says when its question has no calls."""
-    st.info(f"{what} Widen the period or remove a filter on the left.", icon=":material/search_off:")
+    st.info(
+        f"{what} Widen the period or remove a filter on the left.", icon=":material/search_off:"
+    )
 
 
 def problem(message: str) -> None:

@@ -81,9 +81,7 @@ def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
     """Spend by variant, stacked, with the table behind it."""
     rank = {
         name: n
-        for n, (name, _) in enumerate(
-            sorted(_by_variant(now).items(), key=lambda item: -item[1])
-        )
+        for n, (name, _) in enumerate(sorted(_by_variant(now).items(), key=lambda item: -item[1]))
     }
     drawn: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.app import charts, parts, source
 from dashboards.app.filters import sidebar
 from dashboards.app.parts import Column
-from dashboards.queries.compare import Comparison, CompareRow, compare
+from dashboards.queries.compare import CompareRow, Comparison, compare
 from dashboards.queries.pricing import listing
 from pricing.meters import TIERS
 
