@@ -148,8 +148,12 @@ def spend(
     *,
     vectors: str = "rate_vectors",
     at: str = "",
+    limit: int | None = None,
 ) -> Spend:
     """Answer "what did it cost, by …?". `vectors` and `at` price by another table or date.
+
+    With a `limit` only the dearest groups come back (for dimensions such as sessions that have
+    very many); the total still covers all.
 
     Raises `ScopeError` for an unknown dimension. Rows come in the order of the periods first,
     then by cost, largest first.
@@ -160,6 +164,9 @@ def spend(
     bound = [value for _, extra in keys for value in extra]
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
     grouping = f" GROUP BY {', '.join(str(n) for n in range(1, len(keys) + 1))}" if keys else ""
+    if keys and limit is not None:
+        cost, calls = len(keys) + 7, len(keys) + 1
+        grouping += f" ORDER BY {cost} DESC, {calls} DESC, 1 LIMIT {int(limit)}"
     rows = con.execute(
         f"SELECT {selected}{_MEASURES} FROM {priced_from(vectors=vectors, at=at)}"
         f" WHERE {where}{grouping}",
@@ -167,7 +174,11 @@ def spend(
     ).fetchall()
     answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
     answer.sort(key=lambda r: _order(r, by))
-    return Spend(tuple(by), tuple(answer) if by else (), _total(answer))
+    if keys and limit is not None and len(answer) >= limit:
+        whole = spend(con, (), scope, vectors=vectors, at=at).total
+    else:
+        whole = _total(answer)
+    return Spend(tuple(by), tuple(answer) if by else (), whole)
 
 
 def _row(row: tuple[Any, ...], keys: int) -> SpendRow:
