@@ -39,14 +39,14 @@ def trace_from_store(
     that stand for several requests are left out, with a note. TraceError when nothing is left.
     """
     condition = f"({clause})" if clause else "true"
-    columns = con.execute(
+    columns = con.sql(
         "SELECT epoch_us(u.occurred_at) AS t, u.input_total AS i, u.output_total AS o,"
         " coalesce(u.reasoning, 0) AS think, coalesce(u.cache_read, 0) AS cached,"
         " u.session AS session, coalesce(r.variant, r.model, '') AS model, u.requests AS n"
         " FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
         f" WHERE {condition} AND u.input_total + u.output_total > 0"
         " ORDER BY u.occurred_at, u.call_key",
-        list(parameters),
+        params=list(parameters),
     ).to_arrow_table()
     single = columns["n"].to_numpy() == 1
     notes: list[str] = []

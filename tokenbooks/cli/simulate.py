@@ -21,14 +21,16 @@ from tokenbooks.cli.output import FINDING, count, fail, note, percent, print_jso
 from tokenbooks.cli.traffic_options import (
     Seed,
     Variants,
+    estimate,
     listed,
-    money,
     price_source,
+    say_wrapped,
     unpriced,
     write_text,
 )
 
 TORNADO_ROWS = 8
+WORTH_NAMING = 0.002
 
 
 class ScenarioGroup(TyperGroup):
@@ -77,6 +79,8 @@ def run(
     from ingest.traffic import fill_from_store, load_scenario, simulate
     from ingest.traffic.scenario import FROM_STORE
 
+    if not scenario.is_file():
+        fail(f"{scenario}: no such file; `tokenbooks simulate init` writes one")
     chosen = load_scenario(scenario)
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
@@ -108,19 +112,19 @@ def print_answer(answer: dict[str, Any]) -> None:
         [_variant_cells(r) for r in rows],
     )  # fmt: skip
     for row in unpriced(rows):
-        say(f"{row['variant']} is UNPRICED: {row.get('reason', 'no price is known')}")
+        say_wrapped(f"{row['variant']} is UNPRICED: {row.get('reason', 'no price is known')}")
     priced = [r for r in rows if r["cost_usd"] is not None]
     if not priced:
         return
     first = priced[0]
     cost = first["cost_usd"]
     say(
-        f"{first['variant']}: most likely about {money(cost['p50'])}; between "
-        f"{money(cost['p10'])} and {money(cost['p90'])} with 80 % confidence."
+        f"{first['variant']}: {estimate(cost['p10'])} to {estimate(cost['p90'])} with 80 % "
+        f"confidence, {estimate(cost['p50'])} in the middle."
     )
     say(
-        f"Each successful task costs {money(first['cost_per_successful_task_usd'])}. "
-        f"Cheapest: {answer['cheapest']}."
+        f"A successful task costs {estimate(first['cost_per_successful_task_usd'])}; "
+        f"cheapest variant: {answer['cheapest']}."
     )
     say()
     table(
@@ -137,7 +141,7 @@ def print_answer(answer: dict[str, Any]) -> None:
     _print_tornado(first)
     _print_levers(answer["levers"], first["variant"])
     for text in dict.fromkeys(w for r in priced for w in r["warnings"]):
-        say(f"warning: {text}")
+        say_wrapped(f"warning: {text}")
     if any(r["status"] == "assumed" for r in priced):
         note("some prices rest on an assumption (hours of the day, or a tier)")
 
@@ -146,8 +150,8 @@ def _variant_cells(row: dict[str, Any]) -> tuple[str, ...]:
     if row["cost_usd"] is None:
         return (row["variant"], "unpriced", "", "", "", "", "")
     return (
-        row["variant"], *(money(row["cost_usd"][p]) for p in ("p10", "p50", "p90", "p99")),
-        percent(row["cached_share"]), money(row["cost_per_session_usd"]),
+        row["variant"], *(estimate(row["cost_usd"][p]) for p in ("p10", "p50", "p90", "p99")),
+        percent(row["cached_share"]), estimate(row["cost_per_session_usd"]),
     )  # fmt: skip
 
 
@@ -156,11 +160,14 @@ def _print_tornado(row: dict[str, Any]) -> None:
     if not found:
         return
     largest = max(max(abs(t["low"]), abs(t["high"])) for t in found)
+    # With one workload its name on every line says nothing.
+    only = len({t["parameter"].split(": ", 1)[0] for t in row["tornado"]}) == 1
     table(
         [("What the bill hangs on", "left"), ("P10", "right"), ("less | more", "left"),
          ("P90", "right")],
         [
-            (t["parameter"], f"{100 * t['low']:+.0f} %", bar_between(t["low"], t["high"], largest),
+            (t["parameter"].split(": ", 1)[-1] if only else t["parameter"],
+             f"{100 * t['low']:+.0f} %", bar_between(t["low"], t["high"], largest, 24),
              f"{100 * t['high']:+.0f} %")
             for t in found
         ],
@@ -168,13 +175,20 @@ def _print_tornado(row: dict[str, Any]) -> None:
 
 
 def _print_levers(levers: list[dict[str, Any]], variant: str) -> None:
-    if not levers:
-        return
+    useful = [v for v in levers if v["saving"] >= WORTH_NAMING]
+    if useful:
+        _print_useful(useful, variant)
+    idle = [v["lever"] for v in levers if v["saving"] < WORTH_NAMING]
+    if idle:
+        note(f"no saving here: {', '.join(idle)}")
+
+
+def _print_useful(levers: list[dict[str, Any]], variant: str) -> None:
     table(
         [(f"What would lower it ({variant})", "left"), ("Saves", "right"), ("", "right"),
          ("If", "left")],
         [
-            (v["lever"], money(v["saving_usd"]), f"{100 * v['saving']:.0f} %", v["assumes"])
+            (v["lever"], estimate(v["saving_usd"]), f"{100 * v['saving']:.0f} %", v["assumes"])
             for v in levers
         ],
     )  # fmt: skip
@@ -198,7 +212,7 @@ def init(
     ] = None,
     name: Annotated[str | None, typer.Option(help="What the application is called.")] = None,
     variants: Variants = "",
-    users: Annotated[float | None, typer.Option(min=1e-9, help="Users a day may come from.")] = None,
+    users: Annotated[float | None, typer.Option(min=1e-9, help="How many users it has.")] = None,
     sessions: Annotated[
         float | None, typer.Option(min=1e-9, help="Sessions a user and day.")
     ] = None,
@@ -224,12 +238,13 @@ def init(
     if asked_nothing and sys.stdin.isatty() and sys.stderr.isatty():
         given, chosen, prompt = _ask()
     day = moment(start, "--start")
-    text = scenario_template(
-        **{k: v for k, v in given.items() if v is not None},
-        **({"variants": chosen} if chosen else {}),
-        prompt_file=None if prompt is None else _beside(prompt, output),
-        start=None if day is None else day.date(),
-    )
+    answers = {k: v for k, v in given.items() if v is not None}
+    answers["prompt_file"] = None if prompt is None else _beside(prompt, output)
+    if chosen:
+        answers["variants"] = chosen
+    if day is not None:
+        answers["start"] = day.date()
+    text = scenario_template(**answers)
     parse_scenario(text, str(output))
     told = "" if prompt is None else _counted(prompt, chosen)
     if str(output) == "-":
@@ -273,4 +288,9 @@ def _counted(prompt: Path, variants: list[str]) -> str:
     from ingest.traffic.synth import count_file
 
     first = variants[0] if variants else "gpt-5.2"
-    return f" ({prompt}: {count_file(str(prompt), first):,} tokens on {first})"
+    try:
+        tokens = count_file(str(prompt), first)
+    except LookupError as error:
+        fail(str(error.args[0]))
+        raise AssertionError from error
+    return f" ({prompt}: {tokens:,} tokens as a system message on {first})"

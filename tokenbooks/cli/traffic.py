@@ -48,6 +48,7 @@ from tokenbooks.cli.traffic_options import (
     money,
     price_source,
     read_trace,
+    say_wrapped,
     unpriced,
     write_text,
 )
@@ -128,7 +129,7 @@ def print_replay(answer: dict[str, Any]) -> None:
     )  # fmt: skip
     for row in unpriced(answer["variants"]):
         why = row.get("reason") or f"no price on tier {answer['tier']} on {answer['day']}"
-        say(f"{row['variant']} is UNPRICED: {why}")
+        say_wrapped(f"{row['variant']} is UNPRICED: {why}")
     if "cost_usd" in answer:
         left = answer["unpriced_requests"]
         more = f"; {left:,} requests are UNPRICED and not in it" if left else ""
@@ -143,10 +144,9 @@ def _replay_cells(row: dict[str, Any]) -> tuple[str, ...]:
 
     rule = row["rule"]
     life = f"{rule['ttl_s']:,.0f} s" if rule["ttl_s"] else rule["source"]
-    saved = "-"
-    if row["cost_usd"] is not None and Decimal(row["cost_without_cache_usd"]):
-        saved = percent(1 - float(Decimal(row["cost_usd"]) / Decimal(row["cost_without_cache_usd"])))
-    without = row["cost_without_cache_usd"]
+    saved, without = "-", row["cost_without_cache_usd"]
+    if row["cost_usd"] is not None and Decimal(without):
+        saved = f"{100 * (1 - float(Decimal(row['cost_usd']) / Decimal(without))):.0f} %"
     return (
         row["variant"], life, f"{rule['min_tokens']:,}/{rule['step']:,}",
         percent(row["cached_share"], 2), money(row["cost_usd"]),
@@ -188,7 +188,7 @@ def fit(
         fail("give either a TRACE or --from-store", MISUSE)
     if output.exists() and not force:
         fail(f"{output} exists; give another name with -o, or --force to replace it", MISUSE)
-    copy = output.with_suffix(".trace.parquet")
+    copy = output.with_name(f"{output.stem}-trace.parquet")
     if trace is None:
         chosen = settings()
         asked = scope(since, until, tz, where, chosen)
@@ -296,8 +296,8 @@ def validate(
 
 
 _PREDICTORS = {
-    "mean_times_count": "mean x count (baseline)",
-    "session_bootstrap": "session bootstrap (baseline)",
+    "mean_times_count": "mean x count",
+    "session_bootstrap": "session bootstrap",
     "whole_sessions": "whole sessions",
     "recent_sessions": "recent sessions",
 }
@@ -312,8 +312,9 @@ def print_validation(answer: dict[str, Any]) -> None:
     """Errors of each predictor on each split: parts apart, since errors cancel in a total."""
     say(
         f"{answer['trace']} on {answer['variant']}: {answer['requests']:,} requests in "
-        f"{answer['sessions']:,} sessions ({answer['session_origin']}); median error"
+        f"{answer['sessions']:,} sessions ({answer['session_origin']})"
     )
+    say("Median errors; the last column: how often the 80 % interval held the truth.")
     for key, title in _SPLITS.items():
         part = answer[key]
         if "skipped" in part:
@@ -321,19 +322,21 @@ def print_validation(answer: dict[str, Any]) -> None:
             continue
         table(
             [(f"{title} ({part['splits']})", "left"), ("Cost", "right"), ("Input", "right"),
-             ("Output", "right"), ("Cached, points", "right"), ("80 % covers", "right")],
+             ("Output", "right"), ("Cached", "right"), ("80 %", "right")],
             [
                 (
                     _PREDICTORS[who],
                     *(_error(row, p) for p in ("cost", "input", "output")),
-                    f"{row['cached_share']['median_abs_error_points']:.2f}",
+                    f"{row['cached_share']['median_abs_error_points']:.2f} pt",
                     percent(row["coverage"]["80%"]) if "coverage" in row else "-",
                 )
                 for who, row in part["predictors"].items()
             ],
         )  # fmt: skip
     chosen = answer["default"]
-    say(f"default for a later period: {_PREDICTORS[chosen['generator']]} ({chosen['reason']})")
+    say_wrapped(
+        f"default for a later period: {_PREDICTORS[chosen['generator']]} ({chosen['reason']})"
+    )
     for text in answer["notes"]:
         note(text)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenbooks.cli.common import catalogue, pairs, settings
-from tokenbooks.cli.output import MISUSE, fail
+from tokenbooks.cli.output import MISUSE, fail, say
 
 if TYPE_CHECKING:
     from ingest.traffic import CataloguePrices, Trace
@@ -91,6 +91,23 @@ def money(value: str | None) -> str:
     from pricing.money import show_usd
 
     return show_usd(None if value is None else Decimal(value))
+
+
+def estimate(value: str | None) -> str:
+    """An estimate in USD for people: no cents from a hundred dollars up, they mean nothing."""
+    from decimal import ROUND_HALF_UP, Decimal
+
+    if value is None or abs(Decimal(value)) < 100:
+        return money(value)
+    return f"${Decimal(value).quantize(Decimal(1), ROUND_HALF_UP):,}"
+
+
+def say_wrapped(text: str) -> None:
+    """A sentence of the answer, in lines of 80 columns."""
+    import textwrap
+
+    for line in textwrap.wrap(text, 80, subsequent_indent="  ", break_on_hyphens=False):
+        say(line)
 
 
 def unpriced(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
