@@ -185,18 +185,3 @@ def test_limits_and_caps_are_named(tokenbooks: Run, workdir: Path) -> None:
     _, out, _ = tokenbooks("simulate", scenario(workdir, text))
     assert "warning: rate limit: gpt-5.2 sees 2 requests in its busiest minute" in out
     assert "warning: spend cap" in out
-
-
-def test_the_tutorial_holds(tokenbooks: Run, workdir: Path) -> None:
-    """The three commands of docs/before-launch.md, as they are written there."""
-    page = (Path(__file__).parents[2] / "docs" / "before-launch.md").read_text("utf-8")
-    commands = re.findall(r"^\$ tokenbooks (.+)$", page, re.MULTILINE)
-    prompt = re.search(r"```markdown title=prompt\.md\n(.*?)```", page, re.DOTALL)
-    assert prompt is not None
-    assert len(commands) >= 3
-    (workdir / "prompt.md").write_text(prompt.group(1))
-    for command in commands:
-        code, out, err = tokenbooks(*command.split())
-        assert code == 0, f"{command}: {err}"
-        if command.startswith("count"):
-            assert out.split("  ")[0] in page  # the number the page shows

@@ -314,7 +314,7 @@ def print_validation(answer: dict[str, Any]) -> None:
         f"{answer['trace']} on {answer['variant']}: {answer['requests']:,} requests in "
         f"{answer['sessions']:,} sessions ({answer['session_origin']})"
     )
-    say("Median errors; the last column: how often the 80 % interval held the truth.")
+    say("Median errors; last: how often the 80 % interval held the truth.")
     for key, title in _SPLITS.items():
         part = answer[key]
         if "skipped" in part:
