@@ -318,7 +318,7 @@ def print_validation(answer: dict[str, Any]) -> None:
     for key, title in _SPLITS.items():
         part = answer[key]
         if "skipped" in part:
-            say(f"{title}: skipped, {part['skipped']}")
+            say_wrapped(f"{title}: skipped, {part['skipped']}")
             continue
         table(
             [(f"{title} ({part['splits']})", "left"), ("Cost", "right"), ("Input", "right"),
