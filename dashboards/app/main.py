@@ -11,6 +11,9 @@ from dashboards.queries.periods import extent
 from dashboards.queries.scope import ScopeError
 from ingest.store.database import StoreError
 
+# Pages that answer without any imported call.
+STORELESS = ("rates", "simulate", "replay")
+
 st.set_page_config(page_title="tokenbooks", page_icon=":material/menu_book:", layout="wide")
 
 page = st.navigation(
@@ -29,7 +32,7 @@ page = st.navigation(
 )
 st.title(page.title)
 try:
-    if page.url_path != "rates" and source.current().ask(extent) is None:
+    if page.url_path not in STORELESS and source.current().ask(extent) is None:
         parts.empty_store(source.current().path)
     else:
         page.run()
