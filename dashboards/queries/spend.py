@@ -195,7 +195,7 @@ def spend(
     answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
     answer.sort(key=lambda r: _order(r, by))
     if keys and limit is not None and len(answer) >= limit:
-        whole = spend(con, (), scope, vectors=vectors, at=at).total
+        whole = spend(con, (), scope, vectors=vectors, at=at, calls=stored).total
     else:
         whole = _total(answer)
     return Spend(tuple(by), tuple(answer) if by else (), whole)

@@ -52,9 +52,31 @@ def _root(
 
 def _register() -> None:
     """Add every command; the order is the order of `--help`."""
-    from tokenbooks.cli import demo, ingest, price, rates, report, serve, sql
+    from tokenbooks.cli import (
+        count,
+        demo,
+        ingest,
+        price,
+        rates,
+        report,
+        serve,
+        simulate,
+        sql,
+        traffic,
+    )
 
-    for module in (demo, ingest, price, report, rates, sql, serve):
+    for module in (
+        demo,
+        ingest,
+        price,
+        report,
+        rates,
+        count,
+        simulate,
+        traffic,
+        sql,
+        serve,
+    ):
         module.register(app)
 
 
