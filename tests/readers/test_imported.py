@@ -15,6 +15,7 @@ from pricing.catalogue import default_catalogue
 from tests.readers.golden import FIXTURES
 from tests.readers.probe import sample
 
+
 def imported(folder: Path, paths: Sequence[Path], query: str) -> tuple[int, ...]:
     """Import files one after another into a fresh store; the row `query` gives."""
     store = open_store(folder / "books.duckdb")
