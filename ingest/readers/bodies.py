@@ -110,7 +110,7 @@ def read_document(document: Mapping[str, Any], line: int, context: ReadContext) 
 
 def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
     """An error answer without usage: the call was made, and no API bills it."""
-    if "usage" in body or "usageMetadata" in body:
+    if any(name in body for name in _USAGE_NAMES):
         return False
     error = body.get("error")
     return isinstance(error, Mapping) or (
