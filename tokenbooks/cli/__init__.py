@@ -52,9 +52,9 @@ def _root(
 
 def _register() -> None:
     """Add every command; the order is the order of `--help`."""
-    from tokenbooks.cli import demo, ingest, price, rates, report, serve, sql
+    from tokenbooks.cli import demo, export, ingest, price, rates, report, serve, sql
 
-    for module in (demo, ingest, price, report, rates, sql, serve):
+    for module in (demo, ingest, price, report, export, rates, sql, serve):
         module.register(app)
 
 
@@ -79,7 +79,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _known(error: Exception) -> int:
     """Errors a person can act on, by name so that nothing heavy is imported to test for them."""
-    misuse = {"ScopeError", "SettingsError", "CardError", "MappingError", "ScenarioError"}
+    misuse = {
+        "ScopeError", "SettingsError", "CardError", "MappingError", "ScenarioError",
+        "ExportError", "BudgetError", "CurrencyError", "ShowbackError", "ForecastError",
+    }  # fmt: skip
     unreadable = {
         "StoreError", "StoreHeld", "UnreadableFile", "UsageError", "CountingError",
         "VocabularyError", "UnknownModelError", "RequestError", "TraceError",

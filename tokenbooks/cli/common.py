@@ -111,6 +111,11 @@ def pairs(items: Sequence[str] | None, what: str) -> dict[str, str]:
     return found
 
 
+def names_of(text: str) -> list[str]:
+    """Comma-separated names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def scope(
     since: str | None,
     until: str | None,
