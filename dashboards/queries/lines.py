@@ -4,7 +4,8 @@ Exports, volumes, explanations and anomalies all ask the same thing: tokens by m
 each was charged. Calls are summed to cells of (dimensions x price vector) first, and only the few
 cells are spread into meters, so ten million calls cost one scan.
 
-    SELECT k0, meter, sum(quantity * price_pico) FROM (<line_query(con, ["team"], scope)>) GROUP BY ALL
+    text, values = line_query(con, ["team"], scope)
+    con.execute(f"SELECT k0, meter, sum(quantity * price_pico) FROM ({text}) GROUP BY ALL", values)
 
 The sum of `quantity * price_pico` over the priced lines is the report's cost, to the pico-dollar:
 a line whose meter has no price has a NULL price, never a zero, and a record without any count

@@ -52,9 +52,20 @@ def _root(
 
 def _register() -> None:
     """Add every command; the order is the order of `--help`."""
-    from tokenbooks.cli import demo, export, ingest, price, rates, report, serve, sql
+    from tokenbooks.cli import (
+        budget,
+        demo,
+        export,
+        forecast,
+        ingest,
+        price,
+        rates,
+        report,
+        serve,
+        sql,
+    )
 
-    for module in (demo, ingest, price, report, export, rates, sql, serve):
+    for module in (demo, ingest, price, report, forecast, budget, export, rates, sql, serve):
         module.register(app)
 
 
