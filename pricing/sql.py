@@ -53,6 +53,11 @@ VECTOR_RATE_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 
 
+def meter_bit(meter: str) -> int:
+    """A meter's bit in `kinds`, `assumed_meters` and `unpriced_meters`."""
+    return _BIT[meter]
+
+
 def quantity(meter: str) -> str:
     """The column that counts a meter; a fee per call counts calls."""
     return "requests" if meter == "request" else meter
