@@ -61,9 +61,7 @@ def register(
         ] = None,
         write: Annotated[
             list[str] | None,
-            typer.Option(
-                help="Write another output of the same run: FORMAT=PATH. May be repeated."
-            ),
+            typer.Option(help="Write one more output of the same run, FORMAT=PATH (repeatable)."),
         ] = None,
         config: Annotated[
             Path | None, typer.Option(help="tokenbooks.toml or pyproject.toml to use.")

@@ -126,7 +126,7 @@ def discover(
                 "nothing-matched",
                 f"No prompt found in {tree.root.name or tree.root}: name files, "
                 "or set include in [check].",
-            )  # fmt: skip
+            )
         )
     return found
 
@@ -146,7 +146,7 @@ def _configured(
                     "nothing-matched",
                     f"[[check.prompts]] path {prompt.path!r} matches no file.",
                     path=path,
-                )  # fmt: skip
+                )
             )
         for hit in hits:
             _claim(chosen, Target(hit, prompt, True, constant, place), config)

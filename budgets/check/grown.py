@@ -24,27 +24,34 @@ def grown_line(done: Run, pair: Pair) -> tuple[str, int]:
         return unit.path, unit.line
     now = WorkTree(done.found.root)
     then = GitTree(done.found.root, done.merge_base)
-    old_path = pair.base.unit.path
-    others = sorted(unit.files - {unit.path})
-    for path, before in [(unit.path, old_path), *((p, p) for p in others)]:
+    found: list[tuple[int, str, int]] = []
+    # The prompt's own file comes first, so it is named when an include grew just as much.
+    places = [(unit.path, pair.base.unit.path), *((p, p) for p in sorted(unit.files - {unit.path}))]
+    for path, before in places:
         try:
             new_text = text(now, path) if now.exists(path) else ""
             old_text = text(then, before) if then.exists(before) else ""
         except PromptError:
             continue
-        line = most_grown(old_text, new_text)
-        if line is not None:
-            return path, line
-    return unit.path, unit.line
+        grown = most_grown(old_text, new_text)
+        if grown is not None:
+            found.append((-grown[0], path, grown[1]))
+    if not found:
+        return unit.path, unit.line
+    _, path, line = min(found, key=lambda each: each[0])
+    return path, line
 
 
-def most_grown(before: str, after: str) -> int | None:
-    """First line (1-based) of the largest net addition, or None when nothing was added."""
+def most_grown(before: str, after: str) -> tuple[int, int] | None:
+    """(characters gained, first line) of the largest net addition; None when nothing was added."""
     old, new = before.splitlines(), after.splitlines()
     if len(old) * len(new) > 4_000_000:
         # Quadratic in the worst case: for huge files the first differing line is enough.
-        same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
-        return None if old == new else (min(len(old), len(new) - 1) if same is None else same) + 1
+        if old == new:
+            return None
+        pairs = zip(old, new, strict=False)
+        same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new) - 1))
+        return max(1, len(after) - len(before)), same + 1
     best: tuple[int, int] | None = None
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -52,4 +59,4 @@ def most_grown(before: str, after: str) -> int | None:
             gain = sum(map(len, new[j1:j2])) - sum(map(len, old[i1:i2])) + 1
             if gain > 0 and (best is None or gain > best[0]):
                 best = (gain, j1 + 1)
-    return best[1] if best else None
+    return best

@@ -1,6 +1,7 @@
 """Compare what was measured with what is allowed, and say it in one sentence a finding.
 
-Limits may hold everywhere, by path, by prompt or by model; the later and nearer one wins key by key.
+Limits may hold everywhere, by path, by prompt or by model; the later and nearer one wins, key by
+key.
 Limits on change need a base side: a new prompt, or a run without a base, is never failed for lack
 of one. Example: ``prompts/a.md: 4,812 tokens a call on gpt-5.2, 812 above the limit of 4,000``.
 """

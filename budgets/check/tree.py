@@ -63,7 +63,7 @@ def text(tree: Tree, path: str, encoding: str = "utf-8") -> str:
             "unreadable-file", f"{path} is not {encoding.removesuffix('-sig')} (byte "
             f"{error.start:,}, line {line}): state its encoding in [[check.prompts]].",
             path=path, line=line,
-        )  # fmt: skip
+        ) from error  # fmt: skip
     except LookupError as error:
         raise PromptError("unreadable-file", f"{path}: {error}.", path=path) from error
 

@@ -1,7 +1,7 @@
 """GitLab code quality: a JSON array with the fields GitLab requires; fingerprints are stable.
 
-The fingerprint is of rule, prompt and model, not of the numbers, so a finding that stays is shown as
-the same finding.
+The fingerprint is of rule, prompt and model, not of the numbers, so a finding that stays is shown
+as the same finding.
 """
 
 from __future__ import annotations

@@ -17,12 +17,13 @@ from budgets.check.outputs.words import (
 )
 
 _STYLE = """
-:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem
-auto;padding:0 1rem}table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{padding:.3rem .6rem;
-border-bottom:1px solid #8884;text-align:left;vertical-align:top}td.n,th.n{text-align:right;
-font-variant-numeric:tabular-nums}.fail,.unmeasured{color:#c33}.warn{color:#b70}.pass{color:#2a7}
-.wide{overflow-x:auto}
-code{overflow-wrap:anywhere}
+:root{color-scheme:light dark}
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%;margin:1rem 0}
+th,td{padding:.3rem .6rem;border-bottom:1px solid #8884;text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+.fail,.unmeasured{color:#c33}.warn{color:#b70}.pass{color:#2a7}
+.wide{overflow-x:auto}code{overflow-wrap:anywhere}
 """
 
 

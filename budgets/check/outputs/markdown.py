@@ -12,6 +12,7 @@ from typing import Any
 from budgets.check.outputs.words import (
     STATUS,
     changed,
+    counted,
     headline,
     interval,
     money,
@@ -145,7 +146,7 @@ def _all(report: Mapping[str, Any], rows: int) -> list[str]:
     if not found:
         return []
     lines = [
-        f"<details><summary>All {report['coverage']['measured']} prompts</summary>",
+        f"<details><summary>All prompts ({report['coverage']['measured']})</summary>",
         "",
         "| prompt | model | tokens | basis | cacheable | $ a call | $ a month |",
         "| --- | --- | ---: | --- | ---: | ---: | ---: |",
@@ -177,10 +178,13 @@ def _rest(report: Mapping[str, Any], rows: int) -> list[str]:
         f"- {code(each['path'])}: {cell(each['reason'])}" for each in report["skipped"]
     ][: min(rows, 50)]  # fmt: skip
     if skipped:
-        lines += [f"- left out: {covered['skipped']} files", *(f"  {line}" for line in skipped)]
+        lines += [
+            f"- left out: {counted(covered['skipped'], 'file')}",
+            *(f"  {line}" for line in skipped),
+        ]
     prices = report["prices"]
     foot = (
-        f"<sub>Measured {covered['measured']} of {covered['prompts']} prompts; prices of "
+        f"<sub>Measured {covered['measured']} of {counted(covered['prompts'], 'prompt')}; prices of "
         f"{prices['at'][:10]}, tier {prices['tier']}.</sub>"
     )
     if not lines:

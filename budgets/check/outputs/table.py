@@ -13,6 +13,7 @@ from typing import Any
 from budgets.check.outputs.words import (
     STATUS,
     changed,
+    counted,
     headline,
     interval,
     money,
@@ -114,7 +115,7 @@ def _tail(report: Mapping[str, Any]) -> list[Any]:
     for model in report["models"]:
         if model["usd_per_month"] is not None:
             rest = model["without_traffic"]
-            more = f" ({rest} prompts without traffic)" if rest else ""
+            more = f" ({counted(rest, 'prompt')} without traffic)" if rest else ""
             lines.append(
                 Text(f"{model['model']}: {interval(model['usd_per_month'])} a month{more}")
             )
@@ -124,7 +125,9 @@ def _tail(report: Mapping[str, Any]) -> list[Any]:
         for note in prompt["notes"]:
             lines.append(Text(f"note: {prompt['id']}: {note}", style="dim"))
     if report["skipped"]:
-        lines.append(Text(f"{len(report['skipped'])} files left out (see --format json)."))
+        lines.append(
+            Text(f"{counted(len(report['skipped']), 'file')} left out (--format json says why).")
+        )
     for finding in report["findings"]:
         style = "red" if finding["level"] == "fail" else "yellow"
         lines.append(Text(f"{finding['level']} [{finding['rule']}] {finding['message']}", style))

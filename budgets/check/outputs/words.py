@@ -37,6 +37,11 @@ def tokens(counts: Mapping[str, Any]) -> str:
     return f"{middle} ({counts['low']:,}–{counts['high']:,})"
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def signed(number: int) -> str:
     """`+245`, `-3`, `0`."""
     return f"{number:+,}" if number else "0"
@@ -58,7 +63,7 @@ def changed(report: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], Mapp
                 yield prompt, row
             elif change is not None and prompt["status"] != "unchanged":
                 moved = change["tokens"]["expected"] or Decimal(change["usd_per_call"]["expected"])
-                if moved or prompt["status"] == "renamed":
+                if moved:
                     yield prompt, row
 
 
@@ -75,13 +80,13 @@ def headline(report: Mapping[str, Any]) -> str:
     if not rows:
         return "No prompt was measured."
     first = rows[0]
-    more = f" (and {len(rows) - 1} more models)" if len(rows) > 1 else ""
+    more = f" (and {counted(len(rows) - 1, 'more model')})" if len(rows) > 1 else ""
     where = f"on {first['model']}{more}"
     change = first["change"]
     if change is None:
         month = first["usd_per_month"]
         cost = f", {interval(month)} a month" if month else ""
-        return f"{first['prompts']} prompts, {tokens(first['tokens'])} tokens{cost} {where}."
+        return f"{counted(first['prompts'], 'prompt')}, {tokens(first['tokens'])} tokens{cost} {where}."
     grown = change["tokens"]
     if not grown and not any(True for _ in changed(report)):
         return f"No prompt changed its size {where}."

@@ -1,8 +1,8 @@
 """Chats as JSON or YAML, and whole request bodies.
 
-A chat is a list of `{"role", "content"}`, alone or under `messages`; contents may hold Jinja. A file
-that is JSON only after rendering (a loop over examples) is rendered first and parsed second. A body
-with more than messages (tools, a schema, `input`, `contents`) is counted as a request.
+A chat is a list of `{"role", "content"}`, alone or under `messages`; contents may hold Jinja. A
+file that is JSON only after rendering (a loop over examples) is rendered first and parsed second. A
+body with more than messages (tools, a schema, `input`, `contents`) is counted as a request.
 """
 
 from __future__ import annotations

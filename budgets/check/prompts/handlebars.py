@@ -277,8 +277,8 @@ class Handlebars:
                 value = scopes[0][part]
             else:
                 raise PromptError(
-                    "undefined-variable", f"{self.path}:{node.line}: {word!r} is undefined. Declare "
-                    "its size in [check.traffic.variables], or give a sample.",
+                    "undefined-variable", f"{self.path}:{node.line}: {word!r} is undefined. "
+                    "Declare its size in [check.traffic.variables], or give a sample.",
                     path=self.path, line=node.line,
                 )  # fmt: skip
         return value

@@ -117,8 +117,13 @@ def read(data: Mapping[str, Any], path: str, context: Context) -> list[Unit]:
     return [unit]
 
 
-_ROLES = {"human": "user", "ai": "assistant", "humanmessageprompttemplate": "user",
-          "systemmessageprompttemplate": "system", "aimessageprompttemplate": "assistant"}  # fmt: skip
+_ROLES = {
+    "human": "user",
+    "ai": "assistant",
+    "humanmessageprompttemplate": "user",
+    "systemmessageprompttemplate": "system",
+    "aimessageprompttemplate": "assistant",
+}
 
 
 def _message(data: Any, reader: _Reader, path: str) -> tuple[str, Render]:

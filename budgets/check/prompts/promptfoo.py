@@ -1,7 +1,8 @@
 """promptfoo configurations: inline prompts, files, and scripts (which are never executed).
 
 A text file holds several prompts between `---` lines; a `.json` file is a chat; variables come from
-the first test (or `defaultTest`). `.py`, `.js`, `exec:` and remote prompts are named as not measured.
+the first test (or `defaultTest`). `.py`, `.js`, `exec:` and remote prompts are named as not
+measured.
 """
 
 from __future__ import annotations

@@ -112,9 +112,12 @@ def _constants(body: list[ast.stmt]) -> dict[str, ast.expr]:
                 if isinstance(target, ast.Name):
                     # Assigned twice: which one holds depends on running the module.
                     found[target.id] = statement.value
-        elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            if statement.value is not None:
-                found[statement.target.id] = statement.value
+        elif (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and statement.value is not None
+        ):
+            found[statement.target.id] = statement.value
     return found
 
 

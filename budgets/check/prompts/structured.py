@@ -1,7 +1,7 @@
 """JSON, JSON Lines and YAML files: what they hold decides what kind of prompt they are.
 
-Example: a mapping with `_type` is LangChain, one with `prompts` and `providers` promptfoo, a list of
-roles and contents a chat. What fits nothing is named, never counted as if it were text.
+Example: a mapping with `_type` is LangChain, one with `prompts` and `providers` promptfoo, a list
+of roles and contents a chat. What fits nothing is named, never counted as if it were text.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "*":
             for a, b in ((left, right), (right, left)):
-                if isinstance(a, str | list | tuple) and isinstance(b, int):
-                    if len(a) * b > MAX_CHARACTERS:
-                        raise SecurityError("a repetition is longer than 8 Mi characters")
+                repeats = isinstance(a, str | list | tuple) and isinstance(b, int)
+                if repeats and len(a) * b > MAX_CHARACTERS:
+                    raise SecurityError("a repetition is longer than 8 Mi characters")
         elif operator == "**":
             if isinstance(right, int) and abs(right) > 1000:
                 raise SecurityError("a power above 1,000")
