@@ -52,9 +52,9 @@ def _root(
 
 def _register() -> None:
     """Add every command; the order is the order of `--help`."""
-    from tokenbooks.cli import demo, ingest, price, rates, report, serve, sql
+    from tokenbooks.cli import demo, doctor, ingest, price, rates, report, serve, sql
 
-    for module in (demo, ingest, price, report, rates, sql, serve):
+    for module in (demo, ingest, price, report, rates, sql, serve, doctor):
         module.register(app)
 
 
