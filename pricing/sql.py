@@ -87,12 +87,16 @@ def vector_row(vector_id: int, card_id: int, v: RateVector) -> tuple[Any, ...]:
     """One vector as a row of `VECTOR_COLUMNS`."""
     window = (v.weekdays, v.minute_from, v.minute_to)
     assumed = sum(_BIT[m] for m, p in v.prices.items() if m in _BIT and p.assumed)
-    unpriced = sum(_BIT[m] for m in COUNTED if v.price(m) is None)
     return (
         vector_id, card_id, v.valid_from, v.valid_to, v.min_input, v.max_input, *window,
-        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, unpriced,
+        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, unpriced_mask(v),
         *(v.price(name) for name in PRICED),
     )  # fmt: skip
+
+
+def unpriced_mask(v: RateVector) -> int:
+    """The counted meters that a vector has no price for, as a mask like `kinds`."""
+    return sum(_BIT[m] for m in COUNTED if v.price(m) is None)
 
 
 def create_table(name: str, columns: Sequence[tuple[str, str]], *, temporary: bool = False) -> str:
