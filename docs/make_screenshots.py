@@ -25,7 +25,12 @@ from typing import Any
 from dashboards.app.registry import PAGES
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+]
 READY = "[data-testid='stAppViewContainer']"
 BUSY = "[data-testid='stStatusWidget'], [data-testid='stSkeleton']"
 FAILED = "[data-testid='stException']"
@@ -115,7 +120,9 @@ def console_errors(message: Any, page: str) -> list[str]:
     return [f"{page}: {message.text}"]
 
 
-def take(address: str, out: Path, pages: Sequence[str], *, dark: bool, query: str = "") -> list[str]:
+def take(
+    address: str, out: Path, pages: Sequence[str], *, dark: bool, query: str = ""
+) -> list[str]:
     """Write one picture a page; returns what went wrong, one text a problem."""
     problems: list[str] = []
     with browser_context(dark=dark) as context:

@@ -176,7 +176,8 @@ def severity(vector: str = "v", usage: str = "u", route: str = "r") -> str:
     return (
         f"CASE WHEN {vector}.card_id IS NULL OR NOT {counted(usage)}"
         f" OR {missing(vector, usage)} THEN 3"
-        f" WHEN {usage}.time_assumed OR {vector}.assumed_meters & {usage}.kinds <> 0"
+        f" WHEN {usage}.time_assumed"
+        f" OR {vector}.assumed_meters & ({usage}.kinds | {_BIT['request']}) <> 0"
         f" THEN greatest({route}.severity, 1) ELSE {route}.severity END"
     )
 
@@ -209,6 +210,6 @@ def line_structs(vector: str = "v", usage: str = "u") -> str:
 
     # A fee per call that no seller states is no gap; every other uncovered count is.
     return (
-        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0"
-        " AND (x.meter <> 'request' OR x.price_pico IS NOT NULL))"
+        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0 AND"
+        f" (x.meter <> 'request' OR x.price_pico IS NOT NULL AND {counted(usage)}))"
     )
