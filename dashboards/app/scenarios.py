@@ -17,6 +17,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pricing.money import pico_from_usd
+
 if TYPE_CHECKING:
     from ingest.traffic.prices import Prices
     from ingest.traffic.scenario import Scenario
@@ -145,7 +147,7 @@ def fan(scenario: Scenario, prices: Prices, variant: str) -> list[dict[str, Any]
 
 
 def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a variant for the table: costs as Decimal USD, None where there is no price."""
+    """One row a variant for the table: costs in pico-dollars, None where there is no price."""
     rows: list[dict[str, Any]] = []
     for v in answer["variants"]:
         cost = v["cost_usd"] or {}
@@ -153,8 +155,8 @@ def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append(
             {
                 "variant": v["variant"],
-                **{p: _decimal(cost.get(p)) for p in ("p10", "p50", "p90", "p99")},
-                "session": _decimal(v.get("cost_per_session_usd")),
+                **{p: _pico(cost.get(p)) for p in ("p10", "p50", "p90", "p99")},
+                "session": _pico(v.get("cost_per_session_usd")),
                 "cached": v.get("cached_share"),
                 **{k: tokens.get(k, {}).get("p50") for k in ("input", "output", "reasoning")},
                 "status": v.get("reason") or v["status"],
@@ -166,7 +168,7 @@ def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
 def lever_rows(levers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Levers that save something, largest first; all together last."""
     return [
-        {"lever": v["lever"], "saves": Decimal(v["saving_usd"]), "share": v["saving"],
+        {"lever": v["lever"], "saves": _pico(v["saving_usd"]), "share": v["saving"],
          "assumes": v["assumes"]}
         for v in levers if v["saving"] >= 0.002
     ]  # fmt: skip
@@ -193,5 +195,5 @@ def tornado_centre(row: dict[str, Any]) -> float:
     return float(first["high_usd"]) / (1 + first["high"])
 
 
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _pico(text: str | None) -> int | None:
+    return None if text is None else pico_from_usd(Decimal(text))

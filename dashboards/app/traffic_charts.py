@@ -18,7 +18,9 @@ def _usd(title: str | None = None) -> alt.Axis:
     return alt.Axis(format="$~s", title=title, tickCount=6)
 
 
-def fan(rows: Sequence[dict[str, Any]], cap: float | None = None) -> alt.TopLevelMixin:
+def fan(
+    rows: Sequence[dict[str, Any]], cap: float | None = None
+) -> alt.LayerChart | alt.FacetChart:
     """The bill so far with its 80 % band. Rows: day (local text), p10, p50, p90 in USD."""
     base = alt.Chart(_data(rows)).encode(
         x=alt.X("day:T", axis=alt.Axis(format="%b %d", title=None, grid=False))
@@ -42,7 +44,7 @@ def fan(rows: Sequence[dict[str, Any]], cap: float | None = None) -> alt.TopLeve
     return alt.layer(*layers).properties(height=300)
 
 
-def tornado(rows: Sequence[dict[str, Any]], centre: float) -> alt.TopLevelMixin:
+def tornado(rows: Sequence[dict[str, Any]], centre: float) -> alt.LayerChart | alt.FacetChart:
     """One bar a number: the bill at its P10 and P90. Rows: name, low, high (USD), label."""
     names = [r["name"] for r in rows]
     parts = [

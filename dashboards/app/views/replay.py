@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.app import parts, source, traces, traffic_charts
 from dashboards.app.parts import Column
 from ingest.traffic import CataloguePrices, TraceError, replay
-from pricing.money import show_usd
+from pricing.money import pico_from_usd
 
 if TYPE_CHECKING:
     from ingest.traffic import Trace
@@ -73,6 +73,10 @@ def _stamp(path: Any) -> int:
     return path.stat().st_mtime_ns if path.is_file() else 0
 
 
+def _pico(text: str | None) -> int | None:
+    return None if text is None else pico_from_usd(Decimal(text))
+
+
 def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
     """Figures, the variants with and without their cache, and what the lifetime does."""
     first = answer["variants"][0]
@@ -84,8 +88,8 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
     rows = [
         {
             "variant": v["variant"],
-            "cost": None if v["cost_usd"] is None else Decimal(v["cost_usd"]),
-            "without": None if v["cost_usd"] is None else Decimal(v["cost_without_cache_usd"]),
+            "cost": _pico(v["cost_usd"]),
+            "without": _pico(v["cost_without_cache_usd"]),
             "cached": v["cached_share"], "written": v["cache_write_tokens"],
             "lifetime": f"{v['rule']['ttl_s']:,.0f} s", "minimum": v["rule"]["min_tokens"],
             "step": v["rule"]["step"], "rule": v["rule"]["source"],
@@ -97,8 +101,8 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
     if drawn:
         best = min((r for r in rows if r["cost"] is not None), key=lambda r: r["cost"])
         st.markdown(
-            f"**{best['variant']}** is the cheapest of these: {show_usd(best['cost'])} for this "
-            f"trace ({show_usd(best['without'])} without caching).".replace("$", "\\$")
+            f"**{best['variant']}** is the cheapest of these: {parts.money(best['cost'])} for this "
+            f"trace ({parts.money(best['without'])} without caching).".replace("$", "\\$")
         )
         st.altair_chart(
             traffic_charts.with_and_without(drawn), width="stretch", key="chart_replay",
@@ -111,8 +115,8 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
     parts.table(
         rows,
         [
-            Column("variant", "Variant"), Column("cost", "Cost", "price"),
-            Column("without", "Without cache", "price"), Column("cached", "Cached", "share"),
+            Column("variant", "Variant"), Column("cost", "Cost", "usd"),
+            Column("without", "Without cache", "usd"), Column("cached", "Cached", "share"),
             Column("written", "Written to the cache", "count"), Column("lifetime", "Lifetime"),
             Column("minimum", "Minimum", "count", "Shortest prompt that is cached"),
             Column("step", "Step", "count"), Column("rule", "Rule"), Column("status", "Price"),

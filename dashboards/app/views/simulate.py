@@ -196,9 +196,9 @@ def show(answer: dict[str, Any], text: str, fan_rows: list[dict[str, Any]], cap:
     parts.table(
         variant_rows(answer),
         [
-            Column("variant", "Variant"), Column("p10", "P10", "price"),
-            Column("p50", "P50", "price"), Column("p90", "P90", "price"),
-            Column("p99", "P99", "price"), Column("session", "A session", "price"),
+            Column("variant", "Variant"), Column("p10", "P10", "usd"),
+            Column("p50", "P50", "usd"), Column("p90", "P90", "usd"),
+            Column("p99", "P99", "usd"), Column("session", "A session", "usd"),
             Column("cached", "Cached", "share"), Column("input", "Input tokens", "count"),
             Column("output", "Output tokens", "count"),
             Column("reasoning", "Reasoning", "count", "Part of the output"),
@@ -219,7 +219,7 @@ def show(answer: dict[str, Any], text: str, fan_rows: list[dict[str, Any]], cap:
         parts.table(
             levers,
             [
-                Column("lever", "Lever"), Column("saves", "Saves", "price"),
+                Column("lever", "Lever"), Column("saves", "Saves", "usd"),
                 Column("share", "Share", "share"), Column("assumes", "Holds if"),
             ],
             "levers", alt="Levers by what they save, and what each assumes",
