@@ -54,7 +54,7 @@ def _root(
 # One module a group of commands; the order is the order of `--help`.
 COMMANDS = (
     "demo", "ingest", "price", "report", "forecast", "budget", "export", "rates", "count",
-    "simulate", "traffic", "sql", "serve",
+    "simulate", "traffic", "check", "sql", "serve", "doctor",
 )  # fmt: skip
 
 
