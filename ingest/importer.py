@@ -14,21 +14,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ingest.files import Source, UnreadableFile, look, look_at_bytes
 from ingest.readers import all_readers
 from ingest.readers.base import ReadContext, Reader
 from ingest.readers.mapping import MappingError, check_mapping, columns_of
 from ingest.record import DIMENSIONS, Reject, ReportedRow, UsageRecord
-from ingest.store import load
+from ingest.store import ledger, load
 from ingest.store.database import Store
 from pricing.catalogue import Catalogue
-
-if TYPE_CHECKING:
-    import duckdb
 
 SURE_ENOUGH = 0.3
 """Confidence below which a file is not imported by guess."""
@@ -75,8 +71,11 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How files are read: a forced format, dimensions to stamp, a column mapping, options for a
-    reader, and whether the start of a rejected line (perhaps a prompt) may be kept."""
+    """How files are read: a forced format, dimensions to stamp, a column mapping, options.
+
+    `keep_text` keeps the first 200 characters of a rejected line in the table `rejects`. A broken
+    line may hold a prompt, so without it only the line's number and the reason are kept.
+    """
 
     format: str | None = None
     stamps: Mapping[str, str] = field(default_factory=dict)
@@ -87,10 +86,8 @@ class ImportOptions:
     @property
     def stamp(self) -> str:
         """What besides the content decides the outcome: part of a file's identity."""
-        return json.dumps(
-            [self.format, dict(self.stamps), dict(self.mapping), dict(self.options)],
-            sort_keys=True,
-        )
+        parts = [self.format, dict(self.stamps), dict(self.mapping), dict(self.options)]
+        return json.dumps([*parts, "keep_text"] if self.keep_text else parts, sort_keys=True)
 
 
 def find_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -195,8 +192,7 @@ def import_paths(
     for path in find_files(paths):
         if progress is not None:
             progress(str(path), 0)
-        if path.exists() and path.samefile(store.path):
-            # Even opening it here would drop this process's lock on its own store.
+        if is_the_store(path, store.path):
             reports.append(FileReport(str(path), "failed", error=f"{path} is the store itself"))
             continue
         try:
@@ -206,6 +202,12 @@ def import_paths(
             continue
         reports.append(import_source(store, catalogue, source, chosen, progress=progress))
     return reports
+
+
+def is_the_store(path: Path, store: Path) -> bool:
+    """Whether a path is the store's own file. It must not even be opened: a POSIX lock is gone
+    as soon as its process closes any handle on the file."""
+    return path.exists() and store.exists() and path.samefile(store)
 
 
 def import_bytes(
@@ -234,19 +236,78 @@ def plan(path: Path, options: ImportOptions) -> FileReport:
         report.state, report.error = "failed", str(error)
         return report
     keys: set[str] = set()
-    for result in results:
-        if isinstance(result, UsageRecord):
+    extract = Extract(ledger.Entry(str(path), "", options.stamp, reader.name, source.size))
+    try:
+        for record in extract.records(results, options):
             report.records += 1
-            keys.add(result.call_key)
-        elif isinstance(result, Reject):
-            report.rejected += 1
-            report.rejects.append(result)
-        else:
-            report.reported += 1
+            keys.add(record.call_key)
+    except UnreadableFile as error:
+        report.state, report.error = "failed", str(error)
+        return report
+    report.rejects, report.rejected = extract.entry.rejects, len(extract.entry.rejects)
+    report.reported = len(extract.reported)
     report.added = len(keys)
     report.duplicates = report.records - len(keys)
     report.notes = context.notes
     return report
+
+
+@dataclass(slots=True)
+class Extract:
+    """One file's results sorted: records are handed on, everything else is collected here."""
+
+    entry: ledger.Entry
+    reported: list[ReportedRow] = field(default_factory=list)
+
+    def records(self, results: Iterator[Any], options: ImportOptions) -> Iterator[UsageRecord]:
+        """The records that the store can take. Raises `UnreadableFile` when the reader breaks
+        down: that costs the file, never the files after it."""
+        line = 0
+        while True:
+            try:
+                result = next(results, None)
+            except (UnreadableFile, MappingError):
+                raise
+            except Exception as error:
+                raise UnreadableFile(
+                    f"{self.entry.path}: cannot be read as {self.entry.format} after line {line}:"
+                    f" {type(error).__name__}: {str(error)[:200]}"
+                ) from error
+            if result is None:
+                return
+            if isinstance(result, UsageRecord):
+                line = result.line or line
+                why = load.refusal(result)
+                if why is None:
+                    self.entry.records += 1
+                    yield result
+                    continue
+                result = Reject(why, result.line)
+            if isinstance(result, Reject):
+                line = result.line or line
+                raw = result.raw if options.keep_text else None
+                self.entry.rejects.append(Reject(result.reason, result.line, raw))
+            else:
+                self.reported.append(result)
+
+
+def staged_batches(
+    extract: Extract,
+    results: Iterator[Any],
+    options: ImportOptions,
+    progress: Progress | None = None,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The records of a file as rows of `load.STAGE_COLUMNS`, some thousand at a time."""
+    rows: list[tuple[Any, ...]] = []
+    for record in extract.records(results, options):
+        rows.append(load.stage_row(record))
+        if len(rows) >= BATCH:
+            yield rows
+            rows = []
+            if progress is not None:
+                progress(extract.entry.path, extract.entry.records)
+    if rows:
+        yield rows
 
 
 def import_source(
@@ -265,106 +326,31 @@ def import_source(
         return report
     report.format = reader.name
     try:
-        known = ledger_row(store.con, source.sha256, options.stamp)
+        entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
+        known = ledger.known_records(store.con, entry.identity)
         if known is not None:
             report.state, report.records = "unchanged", known
             return report
+        results, context = read_source(source, reader, options)
+        extract = Extract(entry)
         with store.transaction() as con:
             load.create_stage(con)
-            aggregates = drain(
-                source, reader, options, report, lambda rows: load.stage(con, rows), progress
-            )
-            settle(con, catalogue, report, source, options, aggregates)
+            for rows in staged_batches(extract, results, options, progress):
+                load.stage(con, rows)
+            entry.notes = context.notes
+            merged, report.reported = ledger.commit(con, catalogue, entry, extract.reported)
+        report.records, report.rejects = entry.records, entry.rejects
+        report.added, report.replaced = merged.added, merged.replaced
+        report.duplicates, report.rejected = merged.duplicates, len(entry.rejects)
+        report.notes = context.notes
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
     except Exception as error:
-        if not _is_disk_or_range(error):
-            raise
-        report.state, report.error = "failed", f"nothing of it was stored: {error}"
-        report.added = report.records = 0
-    return report
-
-
-def ledger_row(con: duckdb.DuckDBPyConnection, sha256: str, stamp: str) -> int | None:
-    """How many records a file had when it was imported with this content and these stamps."""
-    rows = con.execute(
-        "SELECT records FROM imports WHERE sha256 = ? AND stamp = ?", [sha256, stamp]
-    ).fetchall()
-    return rows[0][0] if rows else None
-
-
-def drain(
-    source: Source,
-    reader: Reader,
-    options: ImportOptions,
-    report: FileReport,
-    sink: Callable[[list[tuple[Any, ...]]], None],
-    progress: Progress | None = None,
-) -> list[ReportedRow]:
-    """Read a whole file into `sink`, some thousand staged rows at a time; rejects and counts go
-    to the report, aggregate rows are returned. Raises `MappingError` and `UnreadableFile`."""
-    results, context = read_source(source, reader, options)
-    rows: list[tuple[Any, ...]] = []
-    aggregates: list[ReportedRow] = []
-    for result in results:
-        if isinstance(result, UsageRecord):
-            rows.append(load.stage_row(result))
-            report.records += 1
-            if len(rows) >= BATCH:
-                sink(rows)
-                rows = []
-                if progress is not None:
-                    progress(str(source.path), report.records)
-        elif isinstance(result, Reject):
-            # The start of a broken line may be a prompt: kept only when asked for.
-            raw = result.raw if options.keep_text else None
-            report.rejects.append(Reject(result.reason, result.line, raw))
+        if _is_disk_or_range(error):
+            report.state, report.error = "failed", f"nothing of it was stored: {error}"
         else:
-            aggregates.append(result)
-    sink(rows)
-    report.notes = context.notes
-    report.rejected = len(report.rejects)
-    return aggregates
-
-
-def settle(
-    con: duckdb.DuckDBPyConnection,
-    catalogue: Catalogue,
-    report: FileReport,
-    source: Source | HandedOver,
-    options: ImportOptions | HandedOver,
-    aggregates: Sequence[ReportedRow],
-) -> None:
-    """Merge the staged rows and write what belongs to them: aggregates, rejects, the ledger row.
-    Call inside the transaction that staged them."""
-    import_id = con.execute("SELECT coalesce(max(import_id), 0) + 1 FROM imports").fetchall()[0][0]
-    merged = load.merge(con, catalogue, import_id)
-    report.reported = load.store_reported(con, aggregates, import_id)
-    report.added, report.replaced = merged.added, merged.replaced
-    report.duplicates = merged.duplicates
-    if report.rejects:
-        con.executemany(
-            "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)",
-            [(import_id, report.path, r.line, r.reason, r.raw) for r in report.rejects],
-        )
-    con.execute(
-        "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            import_id, report.path, source.sha256, options.stamp, report.format, source.size,
-            datetime.now(UTC).replace(tzinfo=None), report.records, merged.added,
-            merged.replaced, merged.duplicates, report.rejected, report.reported,
-            merged.first_at, merged.last_at, "; ".join(report.notes) or None,
-        ],
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """The ledger facts of a file that another process read: see `ingest.store.handover`."""
-
-    sha256: str
-    stamp: str
-    size: int
+            raise
+    return report
 
 
 def _is_disk_or_range(error: Exception) -> bool:

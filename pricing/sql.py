@@ -53,6 +53,11 @@ VECTOR_RATE_COLUMNS: tuple[tuple[str, str], ...] = (
 )
 
 
+def meter_bit(meter: str) -> int:
+    """A meter's bit in `kinds`, `assumed_meters` and `unpriced_meters`."""
+    return _BIT[meter]
+
+
 def quantity(meter: str) -> str:
     """The column that counts a meter; a fee per call counts calls."""
     return "requests" if meter == "request" else meter
@@ -82,12 +87,16 @@ def vector_row(vector_id: int, card_id: int, v: RateVector) -> tuple[Any, ...]:
     """One vector as a row of `VECTOR_COLUMNS`."""
     window = (v.weekdays, v.minute_from, v.minute_to)
     assumed = sum(_BIT[m] for m, p in v.prices.items() if m in _BIT and p.assumed)
-    unpriced = sum(_BIT[m] for m in COUNTED if v.price(m) is None)
     return (
         vector_id, card_id, v.valid_from, v.valid_to, v.min_input, v.max_input, *window,
-        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, unpriced,
+        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, unpriced_mask(v),
         *(v.price(name) for name in PRICED),
     )  # fmt: skip
+
+
+def unpriced_mask(v: RateVector) -> int:
+    """The counted meters that a vector has no price for, as a mask like `kinds`."""
+    return sum(_BIT[m] for m in COUNTED if v.price(m) is None)
 
 
 def create_table(name: str, columns: Sequence[tuple[str, str]], *, temporary: bool = False) -> str:
@@ -167,7 +176,8 @@ def severity(vector: str = "v", usage: str = "u", route: str = "r") -> str:
     return (
         f"CASE WHEN {vector}.card_id IS NULL OR NOT {counted(usage)}"
         f" OR {missing(vector, usage)} THEN 3"
-        f" WHEN {usage}.time_assumed OR {vector}.assumed_meters & {usage}.kinds <> 0"
+        f" WHEN {usage}.time_assumed"
+        f" OR {vector}.assumed_meters & ({usage}.kinds | {_BIT['request']}) <> 0"
         f" THEN greatest({route}.severity, 1) ELSE {route}.severity END"
     )
 
@@ -200,6 +210,6 @@ def line_structs(vector: str = "v", usage: str = "u") -> str:
 
     # A fee per call that no seller states is no gap; every other uncovered count is.
     return (
-        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0"
-        " AND (x.meter <> 'request' OR x.price_pico IS NOT NULL))"
+        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0 AND"
+        f" (x.meter <> 'request' OR x.price_pico IS NOT NULL AND {counted(usage)}))"
     )

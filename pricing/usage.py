@@ -17,6 +17,7 @@ and flagged in `flags`: they are never clamped to fit.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -131,25 +132,36 @@ def count(value: Any, name: str) -> int | None:
     """A reported count as an int; None stays None. Raises `UsageError` for anything impossible."""
     if value is None:
         return None
-    said = f"{name} = {_shown(value)}"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UsageError(f"{said} is not a number")
+        raise UsageError(f"{name} = {shown(value)} is not a number")
     # Integers are finite, and one of hundreds of digits would overflow the question.
     if not isinstance(value, int) and not math.isfinite(value):
-        raise UsageError(f"{said} is not a count")
-    if value < 0:
-        raise UsageError(f"{said} is negative")
-    if value >= 2**53:
-        raise UsageError(f"{said} is too large to be a token count")
+        raise UsageError(f"{name} = {shown(value)} is not a count")
     if value != int(value):
-        raise UsageError(f"{said} is not a whole number")
+        raise UsageError(f"{name} = {shown(value)} is not a whole number")
+    if value < 0:
+        raise UsageError(f"{name} = {shown(value)} is negative")
+    if value >= 2**53:
+        raise UsageError(f"{name} = {shown(value)} is too large to be a token count")
     return int(value)
 
 
-def _shown(value: Any) -> str:
-    """A value for a message: short, since anything may stand where a count should."""
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+_SHOWABLE = re.compile(r"\S{1,24}|[\d\s:.,+/TZ%$-]*")
+
+
+def shown(value: Any) -> str:
+    """A wrong value as an error may show it: a word, a number or a date, but never a text (it could
+    be a prompt).
+
+    >>> shown("n/a"), shown("Dear doctor, I have"), shown([1])
+    ("'n/a'", '19 characters of text', 'a list')
+    """
+    if isinstance(value, str):
+        safe = len(value) <= 40 and _SHOWABLE.fullmatch(value)
+        return repr(value) if safe else f"{len(value)} characters of text"
+    if value is None or isinstance(value, bool | int | float | Decimal):
+        return repr(value)[:40]
+    return f"a {type(value).__name__}"
 
 
 def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:

@@ -23,7 +23,6 @@ OTHER = "#8c8c8c"
 ACCENT = PALETTE[0]
 _RISE, _FALL = "#d95f5f", "#3f9f6b"
 
-_FORMATS = {"usd": "$,.4~f", "axis": "$~s", "count": ",d", "share": ".1%"}
 _LABELS = {"hour": "%H:%M", "day": "%b %d", "week": "%b %d", "month": "%b %Y", "year": "%Y"}
 
 
@@ -31,9 +30,46 @@ def colours(order: Sequence[str], shown: Sequence[str]) -> tuple[list[str], list
     """(names, colours) of what is shown: colours by position in the lasting order."""
     place = {name: n for n, name in enumerate(order)}
     names = sorted(dict.fromkeys(shown), key=lambda n: (place.get(n, len(place)), n))
-    return names, [
-        PALETTE[place[n] % len(PALETTE)] if n in place else OTHER for n in names
-    ]
+    return names, [PALETTE[place[n] % len(PALETTE)] if n in place else OTHER for n in names]
+
+
+def stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with `low` and `high`: each on top of those of the same `start`, by `rank`."""
+    tops: dict[Any, float] = {}
+    found = []
+    for row in sorted(rows, key=lambda r: (r["start"], r["rank"])):
+        low = tops.get(row["start"], 0.0)
+        tops[row["start"]] = low + row["value"]
+        found.append({**row, "low": low, "high": tops[row["start"]]})
+    return found
+
+
+def _money_axis(title: str | None = None, **more: Any) -> alt.Axis:
+    """Dollars: `$0.60`, `$12`, `$1.5k`; never milli-dollars."""
+    return alt.Axis(
+        title=title,
+        labelExpr="abs(datum.value) >= 10000 ? format(datum.value, '$.3~s') :"
+        " abs(datum.value) >= 10 || datum.value == 0 ? format(datum.value, '$,.0f') :"
+        " abs(datum.value) >= 0.01 ? format(datum.value, '$,.2f') :"
+        " format(datum.value, '$,.1~g')",
+        **more,
+    )
+
+
+def _count_axis(title: str | None = None, **more: Any) -> alt.Axis:
+    """Counts: `50`, `1.5k`, `2M`; whole where they are small."""
+    return alt.Axis(
+        title=title,
+        labelExpr="abs(datum.value) < 1000 ? format(datum.value, ',.4~f') :"
+        " format(datum.value, '.3~s')",
+        **more,
+    )
+
+
+def _axis(what: str, title: str | None = None, **more: Any) -> alt.Axis:
+    if what == "share":
+        return alt.Axis(title=title, format=".0%", **more)
+    return _money_axis(title, **more) if what == "usd" else _count_axis(title, **more)
 
 
 def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
@@ -43,27 +79,22 @@ def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
 def over_time(
     rows: Sequence[dict[str, Any]], order: Sequence[str], *, unit: str, what: str, group: str
 ) -> alt.Chart:
-    """Stacked bars, each as wide as its period. Rows: start, end, name, value, label."""
+    """Stacked bars, each as wide as its period. Rows: start, end, name, value, label, rank."""
     names, range_ = colours(order, [r["name"] for r in rows])
     axis = alt.Axis(format=_LABELS.get(unit, "%b %d"), title=None, grid=False, labelOverlap=True)
-    money = what == "usd"
     return (
-        alt.Chart(_data(rows))
-        .mark_bar(binSpacing=1)
+        alt.Chart(_data(stacked(rows)))
+        .mark_rect()
         .encode(
             x=alt.X("start:T", axis=axis),
             x2="end:T",
-            y=alt.Y(
-                "value:Q",
-                stack="zero",
-                axis=alt.Axis(format=_FORMATS["axis"] if money else "~s", title=None, tickCount=5),
-            ),
+            y=alt.Y("low:Q", axis=_axis(what, tickCount=5), scale=alt.Scale(zero=True)),
+            y2="high:Q",
             color=alt.Color(
                 "name:N",
                 scale=alt.Scale(domain=names, range=range_),
-                legend=alt.Legend(title=None, orient="bottom", columns=0, labelLimit=220),
+                legend=alt.Legend(title=None, orient="bottom", columns=6, labelLimit=200),
             ),
-            order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("when:N", title=unit.capitalize()),
                 alt.Tooltip("name:N", title=group),
@@ -88,7 +119,7 @@ def ranking(
             y=alt.Y("name:N", sort=listed, axis=alt.Axis(title=None, labelLimit=260)),
             x=alt.X(
                 "value:Q",
-                axis=alt.Axis(format="$~s" if what == "usd" else "~s", title=None, tickCount=6),
+                axis=_axis(what, tickCount=6),
             ),
             color=alt.Color(
                 "name:N",
@@ -108,7 +139,7 @@ def moves(rows: Sequence[dict[str, Any]]) -> alt.Chart:
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y("name:N", sort=[r["name"] for r in rows], axis=alt.Axis(title=None)),
-            x=alt.X("value:Q", axis=alt.Axis(format="$~s", title=None, tickCount=5)),
+            x=alt.X("value:Q", axis=_money_axis(tickCount=5)),
             color=alt.condition("datum.value > 0", alt.value(_RISE), alt.value(_FALL)),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
@@ -128,7 +159,7 @@ def against_base(rows: Sequence[dict[str, Any]], base: float) -> alt.LayerChart:
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y("name:N", sort=listed, axis=alt.Axis(title=None, labelLimit=260)),
-            x=alt.X("value:Q", axis=alt.Axis(format="$~s", title=None, tickCount=6)),
+            x=alt.X("value:Q", axis=_money_axis(tickCount=6)),
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(
@@ -165,7 +196,9 @@ def heatmap(rows: Sequence[dict[str, Any]], *, what: str = "usd") -> alt.Chart:
                 scale=alt.Scale(domain=[f"{h:02}" for h in range(24)]),
                 axis=alt.Axis(title="Hour of day", labelAngle=0),
             ),
-            y=alt.Y("weekday:O", sort=days, scale=alt.Scale(domain=days), axis=alt.Axis(title=None)),
+            y=alt.Y(
+                "weekday:O", sort=days, scale=alt.Scale(domain=days), axis=alt.Axis(title=None)
+            ),
             color=alt.Color(
                 "value:Q",
                 scale=alt.Scale(scheme="viridis", domainMin=0),
@@ -183,7 +216,7 @@ def heatmap(rows: Sequence[dict[str, Any]], *, what: str = "usd") -> alt.Chart:
 
 def histogram(rows: Sequence[dict[str, Any]], marks: Sequence[dict[str, Any]]) -> alt.LayerChart:
     """Calls per cost bin on a log scale. Rows: low, high (USD), calls, label; marks: at, name."""
-    axis = alt.Axis(format="$~g", title="Cost of one call", grid=False, tickCount=8)
+    axis = _money_axis("Cost of one call", grid=False, tickCount=8)
     bars = (
         alt.Chart(_data(rows))
         .mark_bar(binSpacing=1, color=ACCENT)
@@ -216,7 +249,7 @@ def pareto(rows: Sequence[dict[str, Any]]) -> alt.LayerChart:
         .mark_bar(color=ACCENT, cornerRadiusEnd=2)
         .encode(
             x=x,
-            y=alt.Y("value:Q", axis=alt.Axis(format="$~s", title="Cost", tickCount=5)),
+            y=alt.Y("value:Q", axis=_money_axis("Cost", tickCount=5)),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
                 alt.Tooltip("label:N", title="Cost"),

@@ -17,7 +17,16 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from dashboards.app.source import Source
-from dashboards.queries.periods import NAMES, Extent, Period, extent, period, previous, scope_of, values
+from dashboards.queries.periods import (
+    NAMES,
+    Extent,
+    Period,
+    extent,
+    period,
+    previous,
+    scope_of,
+    values,
+)
 from dashboards.queries.scope import Scope, zone_info
 
 MAIN = ("team", "variant")

@@ -11,7 +11,17 @@ from dashboards.queries.periods import extent
 from dashboards.queries.scope import ScopeError
 from ingest.store.database import StoreError
 
-st.set_page_config(page_title="tokenbooks", page_icon=":material/menu_book:", layout="wide")
+# Drawn here: an icon by name would be fetched from another server.
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect x="4" y="3" width="24" '
+    'height="26" rx="3" fill="#1f6f5c"/><path d="M9 10h14M9 16h14M9 22h8" stroke="#fff" '
+    'stroke-width="2.6" stroke-linecap="round"/></svg>'
+)
+
+# Pages that answer without any imported call.
+STORELESS = ("rates", "simulate", "replay")
+
+st.set_page_config(page_title="tokenbooks", page_icon=ICON, layout="wide")
 
 page = st.navigation(
     [
@@ -29,7 +39,7 @@ page = st.navigation(
 )
 st.title(page.title)
 try:
-    if page.url_path != "rates" and source.current().ask(extent) is None:
+    if page.url_path not in STORELESS and source.current().ask(extent) is None:
         parts.empty_store(source.current().path)
     else:
         page.run()

@@ -152,7 +152,11 @@ def configuration(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, A
     """How Streamlit shows each column."""
     made: dict[str, Any] = {}
     for c in columns:
-        if c.kind in ("usd", "price"):
+        if c.kind == "price":
+            made[c.key] = st.column_config.NumberColumn(
+                f"{c.label} ($)", help=c.help, format="plain"
+            )
+        elif c.kind == "usd":
             places = _places(rows, c)
             made[c.key] = st.column_config.NumberColumn(
                 f"{c.label} ($)", help=c.help, format=f"%,.{places}f"
@@ -174,9 +178,7 @@ def configuration(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, A
 
 def _places(rows: Sequence[Row], column: Column) -> int:
     """Decimals that show the smallest amount in the column with two digits, at most eight."""
-    values = [row.get(column.key) for row in rows]
-    amounts = [abs(usd(v) if column.kind == "usd" else Decimal(v)) for v in values if v]
-    smallest = min((a for a in amounts if a), default=Decimal(1))
+    smallest = min((abs(usd(v)) for row in rows if (v := row.get(column.key))), default=Decimal(1))
     return min(8, max(2, 1 - smallest.adjusted()))
 
 
@@ -250,7 +252,9 @@ def empty_store(path: Path) -> None:
 
 def nothing(what: str = "No calls in this period with these filters.") -> None:
     """What a page says when its question has no calls."""
-    st.info(f"{what} Widen the period or remove a filter on the left.", icon=":material/search_off:")
+    st.info(
+        f"{what} Widen the period or remove a filter on the left.", icon=":material/search_off:"
+    )
 
 
 def problem(message: str) -> None:

@@ -27,5 +27,7 @@ PAGES: tuple[Entry, ...] = (
     Entry("variants", "Variants", "compare_arrows", "The same traffic on other variants."),
     Entry("rates", "Rates", "sell", "The pricing table with its history and sources."),
     Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
+    Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch."),
+    Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices."),
     Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
 )

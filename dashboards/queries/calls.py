@@ -1,9 +1,9 @@
 """Single calls: how their cost is spread, a page of them, and the lines of one.
 
-    spread = distribution(con, Scope())
-    spread.quantiles_pico[0.5]            # the cost half of the calls stay below, exact
-    calls = calls_page(con, Scope(), page=2)
-    call_lines(con, calls[0]["call_key"])
+spread = distribution(con, Scope())
+spread.quantiles_pico[0.5]            # the cost half of the calls stay below, exact
+calls = calls_page(con, Scope(), page=2)
+call_lines(con, calls[0]["call_key"])
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def calls_page(
     if order not in ORDERS:
         raise ScopeError(f"unknown order {order!r}; known: {', '.join(ORDERS)}")
     where, bound = (scope or Scope()).clause()
-    # The page's keys are found first, so that reasons and maps are built for it alone.
+    # The page's keys are found first, so that reasons and maps are built for these calls alone.
     rows = con.execute(
         f"SELECT {', '.join(_CALL_COLUMNS)} FROM (SELECT c.*, cache_read + coalesce("
         "cache_read_audio, 0) + coalesce(cache_read_image, 0) + coalesce(cache_read_video, 0)"
@@ -129,14 +129,12 @@ def calls_page(
 def call_count(con: duckdb.DuckDBPyConnection, scope: Scope | None = None) -> int:
     """How many rows a scope has: what pages are counted by."""
     where, bound = (scope or Scope()).clause()
-    return con.execute(
-        "SELECT count(*) FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
-        f" LEFT JOIN rate_vectors AS v ON {sql.join_condition()} WHERE {where}"
-        if "v." in where
-        else "SELECT count(*) FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
-        f" WHERE {where}",
-        bound,
-    ).fetchall()[0][0]
+    joined = (
+        priced_from()
+        if scope is not None and "status" in scope.where
+        else "calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
+    )
+    return con.execute(f"SELECT count(*) FROM {joined} WHERE {where}", bound).fetchall()[0][0]
 
 
 def call_lines(con: duckdb.DuckDBPyConnection, call_key: str) -> list[dict[str, Any]]:

@@ -161,3 +161,13 @@ def variants_in_order(con: duckdb.DuckDBPyConnection) -> list[str]:
 def scope_of(span: Period, where: dict[str, list[str]] | None = None) -> Scope:
     """The scope of a period and filters."""
     return Scope(span.since, span.until, span.zone, where or {})
+
+
+def tag_names(con: duckdb.DuckDBPyConnection, limit: int = 50) -> list[str]:
+    """Names of the free tags in the store, most used first, as dimensions (`tags.NAME`)."""
+    rows = con.execute(
+        "SELECT name, count(*) FROM (SELECT unnest(map_keys(tags)) AS name FROM calls_stored"
+        " WHERE tags IS NOT NULL) GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
+        [limit],
+    ).fetchall()
+    return [f"tags.{name}" for name, _ in rows]

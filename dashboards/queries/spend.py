@@ -161,9 +161,13 @@ def spend(
     vectors: str = "rate_vectors",
     at: str = "",
     calls: str | None = None,
+    limit: int | None = None,
 ) -> Spend:
     """Answer "what did it cost, by …?". `vectors` and `at` price by another table or date;
     `calls` names the relation to read (by default the rollup where that is exact).
+
+    With a `limit` only the dearest groups come back (for dimensions such as sessions that have
+    very many); the total still covers all.
 
     Raises `ScopeError` for an unknown dimension. Rows come in the order of the periods first,
     then by cost, largest first.
@@ -179,6 +183,9 @@ def spend(
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
     names = "".join(f"k{n}, " for n in range(len(keys)))
     grouping = f" GROUP BY {names[:-2]}" if keys else ""
+    if keys and limit is not None:
+        cost, count = len(keys) + 7, len(keys) + 1
+        grouping += f" ORDER BY {cost} DESC, {count} DESC, 1 LIMIT {int(limit)}"
     # Priced once a row inside, summed outside: no expression is computed twice.
     rows = con.execute(
         f"SELECT {names}{_MEASURES} FROM (SELECT {selected}{_row_columns(used_meters(con))}"
@@ -187,7 +194,11 @@ def spend(
     ).fetchall()
     answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
     answer.sort(key=lambda r: _order(r, by))
-    return Spend(tuple(by), tuple(answer) if by else (), _total(answer))
+    if keys and limit is not None and len(answer) >= limit:
+        whole = spend(con, (), scope, vectors=vectors, at=at, calls=stored).total
+    else:
+        whole = _total(answer)
+    return Spend(tuple(by), tuple(answer) if by else (), whole)
 
 
 def _row(row: tuple[Any, ...], keys: int) -> SpendRow:

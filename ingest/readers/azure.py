@@ -27,7 +27,8 @@ from typing import Any
 from ingest.files import BadLine, Source
 from ingest.readers.aggregates import cell_count
 from ingest.readers.base import Envelope, ReadContext, Result, known_total, make_records, reject
-from ingest.readers.mapping import columns_of, rows_of
+from ingest.readers.rows import columns as columns_of
+from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, UsageRecord, instant, short_text
 from pricing.usage import UsageError, read_usage
 

@@ -110,7 +110,7 @@ def read_document(document: Mapping[str, Any], line: int, context: ReadContext) 
 
 def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
     """An error answer without usage: the call was made, and no API bills it."""
-    if "usage" in body or "usageMetadata" in body:
+    if any(name in body for name in _USAGE_NAMES):
         return False
     error = body.get("error")
     return isinstance(error, Mapping) or (
@@ -268,7 +268,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
         envelope.session = envelope.session or short_text(document.get(name))
     for name in _DURATION_KEYS:
         value = document.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
             envelope.latency_ms = int(value)
     url = document.get("url")
     if isinstance(url, str):

@@ -21,12 +21,10 @@ the rollout file: import one of the two.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from pathlib import Path, PureWindowsPath
+from pathlib import PureWindowsPath
 from typing import Any
 
 from ingest.files import BadLine, Source
@@ -40,6 +38,7 @@ from ingest.readers.codex_counts import (
     calls_of,
     totals_of,
 )
+from ingest.readers.codex_threads import family_of, parent_of, thread_of
 from ingest.record import Reject, call_key, instant, short_text
 from pricing.usage import read_usage
 
@@ -195,7 +194,7 @@ def _take_record(
     response = short_text(payload.get("response_id"))
     if usage is None or not usage:
         return
-    thread = short_text(payload.get("thread_id")) or _thread(rollout.own) or ""
+    thread = short_text(payload.get("thread_id")) or thread_of(rollout.own) or ""
     turn = short_text(payload.get("turn_id")) or ""
     key = (
         call_key("openai", response, source=f"codex:{thread}")
@@ -232,84 +231,14 @@ def _is_copy(rollout: _Rollout, document: Mapping[str, Any], time: datetime | No
     start = own.get("subagent_history_start_ordinal", own.get("forked_from_ordinal_exclusive"))
     if isinstance(start, int) and isinstance(ordinal, int):
         return ordinal < start
-    if not _parent(own) or rollout.started is None or time is None:
+    if not parent_of(own) or rollout.started is None or time is None:
         return False
     return time < rollout.started + _BURST
 
 
-def _thread(meta: Mapping[str, Any]) -> str | None:
-    return short_text(meta.get("id") or meta.get("session_id"))
-
-
-def _parent(meta: Mapping[str, Any]) -> str | None:
-    """The thread a session was forked from or spawned by."""
-    forked = short_text(meta.get("forked_from_id") or meta.get("parent_thread_id"))
-    if forked:
-        return forked
-    place: Any = meta.get("source")
-    for name in ("subagent", "thread_spawn", "parent_thread_id"):
-        place = place.get(name) if isinstance(place, Mapping) else None
-    return short_text(place)
-
-
-def _family(rollout: _Rollout, source: Source) -> tuple[str, bool]:
-    """The thread whose history comes first in this file, and whether the file is a fork.
-
-    A fork's file holds its ancestors' `session_meta`; the oldest one names the family. Where a
-    file names a parent only, the parent's own file beside it may say where that one came from.
-    """
-    ids = list(rollout.metas)
-    if not ids:
-        first = rollout.events[0] if rollout.events else None
-        turn = first.about.turn if first is not None else None
-        return f"?{turn or (first.time if first is not None else '')}", False
-    oldest = rollout.metas[ids[-1]]
-    parent = short_text(oldest.get("forked_from_id"))
-    if parent is None and len(ids) == 1 and any(e.copied for e in rollout.events):
-        # A subagent's file names its parent elsewhere, and not every subagent copies a history.
-        parent = _parent(oldest)
-    forked = parent is not None or len(ids) > 1
-    if parent is None:
-        return ids[-1], forked
-    known = _forks_beside(source)
-    seen = {parent}
-    while (older := known.get(parent)) is not None and older not in seen:
-        seen.add(older)
-        parent = older
-    return parent, forked
-
-
-def _forks_beside(source: Source) -> Mapping[str, str]:
-    """Which thread was forked from which, by the rollout files in the same folder."""
-    if source.data is not None:
-        return {}
-    folder = source.path.parent
-    try:
-        return _forks_in(folder, folder.stat().st_mtime_ns)
-    except OSError:
-        return {}
-
-
-@lru_cache(maxsize=64)
-def _forks_in(folder: Path, _changed: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path in folder.glob("*.jsonl"):
-        try:
-            with path.open("rb") as stream:
-                first = json.loads(stream.readline(1 << 20))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(first, Mapping) and first.get("type") == "session_meta":
-            meta = _payload(first)
-            own, parent = _thread(meta), short_text(meta.get("forked_from_id"))
-            if own and parent:
-                found[own] = parent
-    return found
-
-
 def _results(rollout: _Rollout, source: Source, context: ReadContext) -> Iterator[Result]:
     """Records of a rollout: its usage records, and the counts no usage record stands beside."""
-    family, forked = _family(rollout, source)
+    family, forked = family_of(rollout.metas, rollout.events, source)
     calls = list(calls_of(rollout.events, family=family, forked=forked))
     unmatched: dict[tuple[int, ...], int] = {}
     for record in rollout.records.values():
@@ -370,7 +299,7 @@ def _emit(
     provider = short_text(own.get("model_provider")) or "openai"
     for record in make_records(
         reading,
-        Envelope(line, time=time, key=key, session=_thread(own), tags=_tags(own)),
+        Envelope(line, time=time, key=key, session=thread_of(own), tags=_tags(own)),
         context,
         source_format=Codex.name,
         provider=provider.lower(),
@@ -390,7 +319,7 @@ def _tags(meta: Mapping[str, Any]) -> dict[str, Any]:
         "cwd": cwd,
         "git_branch": git.get("branch") if isinstance(git, Mapping) else None,
         "cli_version": meta.get("cli_version"),
-        "parent_thread": _parent(meta),
+        "parent_thread": parent_of(meta),
     }
     if cwd:
         tags["project"] = PureWindowsPath(cwd).name

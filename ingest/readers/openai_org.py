@@ -28,7 +28,8 @@ from typing import Any
 from ingest.files import BadLine, Source
 from ingest.readers.aggregates import cell_amount, cell_count, named, one_row_a_slice
 from ingest.readers.base import ReadContext, Result, reject
-from ingest.readers.mapping import columns_of, rows_of
+from ingest.readers.rows import columns as columns_of
+from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, ReportedRow, instant, short_text
 from pricing.usage import Counts, UsageError, read_usage
 

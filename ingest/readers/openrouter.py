@@ -39,7 +39,8 @@ from ingest.readers.base import (
     reject,
 )
 from ingest.readers.hosts import provider_of
-from ingest.readers.mapping import columns_of, rows_of
+from ingest.readers.rows import columns as columns_of
+from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, ReportedRow, UsageRecord, call_key, instant, short_text
 from pricing.usage import Reading, UsageError, read_usage
 

@@ -130,23 +130,6 @@ def open_store(path: Path, *, create: bool = True) -> Store:
     return store
 
 
-def open_store_soon(path: Path, patience: float = 2.0) -> Store:
-    """As `open_store`, trying again for a moment: a reader holds the file for milliseconds.
-
-    Raises `StoreHeld` when it is still held after `patience` seconds.
-    """
-    import random
-
-    end = time.monotonic() + patience
-    while True:
-        try:
-            return open_store(path)
-        except StoreHeld:
-            if time.monotonic() >= end:
-                raise
-            time.sleep(random.uniform(0.02, 0.1))
-
-
 def open_reader(path: Path) -> Store:
     """Open for reading: the file itself, or the newest snapshot when its owner holds it."""
     if not path.exists():

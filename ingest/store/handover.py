@@ -1,14 +1,17 @@
-"""The inbox: how a process that cannot have the store hands a finished batch to the one that has.
+"""Handing over: how a process that may not write the store gets its import into it all the same.
 
-A batch is one Parquet file with the staged rows of one log file, and the ledger facts, rejects and
-aggregate rows in its metadata. It is written under a hidden name and renamed when it is whole, so
-the owner never sees half of one. Its name is made from the content's hash: handing the same file
-over twice is one batch. The owner absorbs each batch in a transaction with its ledger row, then
-removes it; killed between the two, it finds the ledger row and only removes. A batch nobody can
-read goes to `inbox/bad/` with the reason beside it.
+A DuckDB file takes one read-write process. A command that finds it held reads its files as usual,
+but drops each as a *batch* into the `inbox/` beside the store: one Parquet file with the columns of
+`load.STAGE_COLUMNS`, whose metadata holds the ledger's facts, the rejects and the report rows. A
+batch appears under its final name by an atomic rename, so whatever is there is whole. Whoever
+opens the store as its owner next calls `absorb`, which takes the batches in order, each in one
+transaction with its ledger row. A batch taken twice changes nothing.
 
-    reports = hand_over(db, [Path("logs/")], ImportOptions())     # while `serve` has the file
-    absorb(store, catalogue)                                      # what `serve` does with it
+    reports = import_or_hand_over(path, catalogue, [Path("logs/")])   # state "handed over"
+    absorb(store, catalogue)                                          # the owner, when it opens
+
+Damaged batches, and those of another version of this program, are moved to `inbox/bad/` with the
+reason beside them.
 """
 
 from __future__ import annotations
@@ -17,8 +20,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import asdict
+import random
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,177 +32,317 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import importer
 from ingest.files import Source, UnreadableFile, look, look_at_bytes
+from ingest.importer import Extract, FileReport, ImportOptions, Progress
 from ingest.readers.mapping import MappingError
 from ingest.record import Reject, ReportedRow
-from ingest.store import load
+from ingest.store import book, ledger, load
 from ingest.store.book import arrow_table
-from ingest.store.database import Store, beside
+from ingest.store.database import Store, StoreError, StoreHeld, beside, open_store
 from pricing.catalogue import Catalogue
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+PATIENCE_S = 2.0
+"""How long a writing command waits for the file: another command's read is over by then."""
+
+FORMAT = 1
+"""Version of a batch file's metadata; another one is refused."""
+
 _FACTS = b"tokenbooks"
-_VERSION = 1
+_STALE_DRAFT_S = 24 * 3600
 
 
-class BadBatch(ValueError):
-    """A file in the inbox is no batch of ours, or is damaged."""
-
-
-def hand_over(
-    db: Path,
-    paths: Iterable[Path],
-    options: importer.ImportOptions,
+def import_or_hand_over(
+    path: Path,
+    catalogue: Catalogue,
+    paths: Sequence[Path],
+    options: ImportOptions | None = None,
     *,
-    progress: importer.Progress | None = None,
-) -> list[importer.FileReport]:
-    """Read files and leave a batch of each in the inbox of `db`. Their state is "handed over".
+    patience_s: float = PATIENCE_S,
+    progress: Progress | None = None,
+) -> list[FileReport]:
+    """Import files and folders (`-` is standard input) into the store at `path`, directly when it
+    is free within `patience_s` seconds, else through its inbox (state "handed over").
 
-    Standard input is the path `-`. Never raises for a bad file: its report says what is wrong.
+    Raises `StoreError` only for a store that nobody could write: foreign, newer, no permission.
     """
-    import sys
-
-    reports: list[importer.FileReport] = []
-    named = list(paths)
-    sources: list[Source] = []
-    for path in importer.find_files(p for p in named if str(p) != "-"):
+    chosen = options or ImportOptions()
+    store = take(path, patience_s)
+    if store is not None:
         try:
-            sources.append(look(path))
-        except UnreadableFile as error:
-            reports.append(importer.FileReport(str(path), "failed", error=str(error)))
-    if any(str(p) == "-" for p in named):
-        sources.append(look_at_bytes(sys.stdin.buffer.read()))
-    for source in sources:
-        reports.append(_hand_over(db, source, options, progress))
+            book.sync(store, catalogue)
+            absorb(store, catalogue)
+            reports = []
+            for source in _sources(path, paths, progress):
+                if isinstance(source, FileReport):
+                    reports.append(source)
+                    continue
+                reports.append(
+                    importer.import_source(store, catalogue, source, chosen, progress=progress)
+                )
+            absorb(store, catalogue)
+            return reports
+        finally:
+            store.close()
+    reports = [
+        source
+        if isinstance(source, FileReport)
+        else hand_over(path, source, chosen, progress=progress)
+        for source in _sources(path, paths, progress)
+    ]
+    # The owner may have left between the last look and the drop: then nobody would come by.
+    with contextlib.suppress(StoreError):
+        absorb_if_free(path, catalogue)
     return reports
 
 
-def _hand_over(
-    db: Path,
-    source: Source,
-    options: importer.ImportOptions,
-    progress: importer.Progress | None,
-) -> importer.FileReport:
+def take(path: Path, patience_s: float = PATIENCE_S) -> Store | None:
+    """Open the store as owner, waiting at most `patience_s` for it; None when it stays held."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            return open_store(path)
+        except StoreHeld:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return None
+            # Jitter: two commands that wait for a third must not meet again and again.
+            time.sleep(min(left, random.uniform(0.02, 0.15)))
+
+
+def absorb_if_free(path: Path, catalogue: Catalogue) -> list[FileReport]:
+    """Absorb what is in the inbox when nobody holds the store; otherwise its owner will."""
+    if not batches(path):
+        return []
+    store = take(path, 0)
+    if store is None:
+        return []
+    try:
+        book.sync(store, catalogue)
+        return absorb(store, catalogue)
+    finally:
+        store.close()
+
+
+def _sources(
+    store: Path, paths: Sequence[Path], progress: Progress | None
+) -> Iterator[Source | FileReport]:
+    """Every file looked at; one that cannot be read is a report already."""
+    for path in importer.find_files(paths):
+        if progress is not None:
+            progress(str(path), 0)
+        if importer.is_the_store(path, store):
+            yield FileReport(str(path), "failed", error=f"{path} is the store itself")
+            continue
+        try:
+            if str(path) == "-":
+                yield look_at_bytes(sys.stdin.buffer.read())
+            else:
+                yield look(path)
+        except UnreadableFile as error:
+            yield FileReport(str(path), "failed", error=str(error))
+
+
+# --- dropping a batch -----------------------------------------------------------------------
+
+
+def hand_over(
+    path: Path, source: Source, options: ImportOptions, *, progress: Progress | None = None
+) -> FileReport:
+    """Read one file and drop it as a batch into the inbox of the store at `path`."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    report = importer.FileReport(str(source.path), "handed over")
+    report = FileReport(str(source.path))
     reader, report.confidence, why = importer.recognise(source, options)
     if reader is None:
         report.state, report.error = "failed", why
         return report
     report.format = reader.name
-    inbox = beside(db, "inbox")
-    name = hashlib.sha256(f"{source.sha256}{options.stamp}".encode()).hexdigest()[:32]
-    draft = inbox / f".{name}.{os.getpid()}.tmp"
+    folder = beside(path, "inbox")
     try:
-        inbox.mkdir(parents=True, exist_ok=True)
-        schema = arrow_table(load.STAGE_COLUMNS, []).schema
-        with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-
-            def sink(rows: list[tuple[Any, ...]]) -> None:
-                if rows:
-                    writer.write_table(arrow_table(load.STAGE_COLUMNS, rows))
-
-            aggregates = importer.drain(source, reader, options, report, sink, progress)
-            facts = _facts(report, source, options, aggregates)
-            writer.add_key_value_metadata({_FACTS: json.dumps(facts, default=_plain).encode()})
-        draft.rename(inbox / f"{name}.parquet")
+        entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
+        results, context = importer.read_source(source, reader, options)
+        folder.mkdir(parents=True, exist_ok=True)
+        extract = Extract(entry)
+        name = f"{time.time_ns():020d}-{_digest(entry)}.parquet"
+        draft = folder / f".{name}.{os.getpid()}.tmp"
+        try:
+            schema = _empty().schema
+            with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+                for rows in importer.staged_batches(extract, results, options, progress):
+                    writer.write_table(arrow_table(load.STAGE_COLUMNS, rows).cast(schema))
+                entry.notes = context.notes
+                writer.add_key_value_metadata({_FACTS: _facts(entry, extract.reported)})
+            _drop(draft, folder, name, _digest(entry))
+        finally:
+            draft.unlink(missing_ok=True)
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
-    except OSError as error:
-        report.state, report.error = "failed", f"nothing of it was handed over: {error}"
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+        return report
+    except (OSError, pa.ArrowException) as error:
+        report.state = "failed"
+        report.error = f"nothing of it was stored: cannot write to {folder}: {error}"
+        return report
+    report.state = "handed over"
+    report.records, report.rejects = entry.records, entry.rejects
+    report.rejected, report.reported = len(entry.rejects), len(extract.reported)
+    report.notes = [*context.notes, f"handed to the owner of {path.name} as {name}"]
     return report
 
 
-def _facts(
-    report: importer.FileReport,
-    source: Source,
-    options: importer.ImportOptions,
-    aggregates: list[ReportedRow],
-) -> dict[str, Any]:
-    return {
-        "version": _VERSION, "path": report.path, "sha256": source.sha256,
-        "stamp": options.stamp, "size": source.size, "format": report.format,
-        "records": report.records, "notes": report.notes,
-        "rejects": [asdict(r) for r in report.rejects],
-        "aggregates": [asdict(a) for a in aggregates],
-    }  # fmt: skip
+def _digest(entry: ledger.Entry) -> str:
+    """The content part of a batch's name: the same file with the same stamps is the same batch."""
+    return hashlib.sha256("\n".join(entry.identity).encode()).hexdigest()[:24]
 
 
-def _plain(value: Any) -> str:
+def _drop(draft: Path, folder: Path, name: str, digest: str) -> None:
+    """Give a finished draft its name, on disk before it is visible; keep an equal batch's place."""
+    with draft.open("rb") as stream:
+        os.fsync(stream.fileno())
+    for earlier in folder.glob(f"*-{digest}.parquet"):
+        name = earlier.name
+        break
+    draft.rename(folder / name)
+
+
+def _empty() -> pa.Table:
+    """No rows of the batch columns: the schema a batch must have."""
+    return arrow_table(load.STAGE_COLUMNS, [[None] * len(load.STAGE_COLUMNS)]).slice(0, 0)
+
+
+def _facts(entry: ledger.Entry, reported: Sequence[ReportedRow]) -> str:
+    return json.dumps(
+        {"format": FORMAT, "entry": asdict(entry), "reported": [asdict(r) for r in reported]},
+        default=_as_text,
+    )
+
+
+def _as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def absorb(store: Store, catalogue: Catalogue) -> list[importer.FileReport]:
-    """Import every finished batch in the inbox, oldest first; the store must be owned."""
-    inbox = beside(store.path, "inbox")
-    if not inbox.is_dir():
-        return []
-    waiting = sorted(inbox.glob("*.parquet"), key=lambda p: (p.stat().st_mtime_ns, p.name))
-    reports: list[importer.FileReport] = []
-    for batch in waiting:
-        try:
-            reports.append(_absorb(store, catalogue, batch))
-        except BadBatch as error:
-            reports.append(importer.FileReport(str(batch), "failed", error=str(error)))
-            _set_aside(batch, str(error))
-            continue
-        with contextlib.suppress(OSError):
-            batch.unlink()
+# --- absorbing ------------------------------------------------------------------------------
+
+
+class BadBatch(Exception):
+    """A batch file cannot be taken: the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch file, read."""
+
+    entry: ledger.Entry
+    rows: pa.Table
+    reported: list[ReportedRow]
+
+
+def batches(path: Path) -> list[Path]:
+    """The finished batches waiting for the store at `path`, in the order they were dropped."""
+    return sorted(beside(path, "inbox").glob("[0-9]*.parquet"))
+
+
+def absorb(store: Store, catalogue: Catalogue) -> list[FileReport]:
+    """Take every finished batch into the store, each in one transaction with its ledger row.
+
+    One report a batch: "imported", "unchanged" (its ledger row was found), or "failed" (moved to
+    `inbox/bad/`). An error of the machine (a full disk) is raised and leaves the batch in place.
+    """
+    reports = [_absorb_one(store, catalogue, found) for found in batches(store.path)]
+    _sweep(beside(store.path, "inbox"))
     return reports
 
 
-def _absorb(store: Store, catalogue: Catalogue, batch: Path) -> importer.FileReport:
-    table, facts = _read(batch)
-    report = importer.FileReport(
-        facts["path"], format=facts["format"], records=facts["records"], notes=facts["notes"],
-        rejected=len(facts["rejects"]), rejects=[Reject(**r) for r in facts["rejects"]],
-    )  # fmt: skip
-    told = importer.HandedOver(facts["sha256"], facts["stamp"], facts["size"])
-    if importer.ledger_row(store.con, told.sha256, told.stamp) is not None:
+def _absorb_one(store: Store, catalogue: Catalogue, found: Path) -> FileReport:
+    import duckdb
+
+    report = FileReport(str(found))
+    try:
+        batch = read_batch(found)
+        report.path, report.format = batch.entry.path, batch.entry.format
+        known = ledger.known_records(store.con, batch.entry.identity)
+        if known is not None:
+            report.state, report.records = "unchanged", known
+        else:
+            with store.transaction() as con:
+                load.create_stage(con)
+                con.register("batch_rows", batch.rows)
+                try:
+                    con.execute(f"INSERT INTO {load.STAGE} BY NAME SELECT * FROM batch_rows")
+                finally:
+                    con.unregister("batch_rows")
+                merged, report.reported = ledger.commit(con, catalogue, batch.entry, batch.reported)
+            report.records, report.rejects = batch.entry.records, batch.entry.rejects
+            report.rejected = len(report.rejects)
+            report.added, report.replaced = merged.added, merged.replaced
+            report.duplicates = merged.duplicates
+    except FileNotFoundError:  # another owner of a moment ago took it
         report.state = "unchanged"
+    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException):
+        raise
+    except (BadBatch, duckdb.Error) as error:
+        report.state, report.error = "failed", str(error)
+        _set_aside(found, report.error)
         return report
-    aggregates = [_aggregate(a) for a in facts["aggregates"]]
-    with store.transaction() as con:
-        load.create_stage(con)
-        load.stage_table(con, table)
-        importer.settle(con, catalogue, report, told, told, aggregates)
+    found.unlink(missing_ok=True)
     return report
 
 
-def _read(batch: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """The rows and the facts of a batch. Raises `BadBatch` for anything that is not one."""
+def read_batch(found: Path) -> Batch:
+    """Read a batch file. Raises `BadBatch` when it is damaged or not of this version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(batch)
-        facts = json.loads((file.metadata.metadata or {})[_FACTS])
-        table = file.read()
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-        raise BadBatch(f"{batch.name} is no batch of tokenbooks, or damaged: {error}") from error
-    if facts.get("version") != _VERSION:
-        raise BadBatch(f"{batch.name} was handed over by another version of tokenbooks")
-    if table.column_names != [name for name, _ in load.STAGE_COLUMNS]:
-        raise BadBatch(f"{batch.name} has other columns than this version of tokenbooks")
-    return table, facts
+        with pq.ParquetFile(found) as file:
+            table, metadata = file.read(), file.metadata.metadata or {}
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise BadBatch(
+            f"not a readable batch ({str(error)[:200]}): import its file again"
+        ) from error
+    wanted = _empty().schema
+    if table.schema.remove_metadata() != wanted:
+        raise BadBatch(
+            "the batch was made by another version of tokenbooks: import its file again with this"
+            " one"
+        )
+    try:
+        facts = json.loads(metadata[_FACTS])
+        if facts["format"] != FORMAT:
+            raise BadBatch(f"the batch has format {facts['format']}, this program knows {FORMAT}")
+        entry = ledger.Entry(**facts["entry"])
+        entry.rejects = [Reject(**r) for r in facts["entry"]["rejects"]]
+        reported = [_reported_row(r) for r in facts["reported"]]
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise BadBatch(f"the batch lacks its ledger facts ({error}): import its file again") from (
+            error
+        )
+    return Batch(entry, table, reported)
 
 
-def _aggregate(facts: dict[str, Any]) -> ReportedRow:
+def _reported_row(facts: Mapping[str, Any]) -> ReportedRow:
+    row = dict(facts)
     for name in ("period_start", "period_end"):
-        facts[name] = datetime.fromisoformat(facts[name])
+        row[name] = datetime.fromisoformat(row[name])
     for name in ("amount", "list_amount"):
-        facts[name] = None if facts[name] is None else Decimal(facts[name])
-    return ReportedRow(**facts)
+        row[name] = None if row[name] is None else Decimal(row[name])
+    return ReportedRow(**row)
 
 
-def _set_aside(batch: Path, reason: str) -> None:
-    bad = batch.parent / "bad"
-    bad.mkdir(exist_ok=True)
-    with contextlib.suppress(OSError):
-        batch.rename(bad / batch.name)
-        (bad / f"{batch.name}.txt").write_text(reason + "\n")
+def _set_aside(found: Path, reason: str) -> None:
+    folder = found.parent / "bad"
+    folder.mkdir(exist_ok=True)
+    found.rename(folder / found.name)
+    (folder / f"{found.name}.reason.txt").write_text(reason + "\n", "utf-8")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts whose writer died long ago."""
+    for draft in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - draft.stat().st_mtime > _STALE_DRAFT_S:
+                draft.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.files import look
 from ingest.importer import ImportOptions, import_paths
 from ingest.store import book, handover
 from ingest.store.database import (
@@ -62,7 +63,8 @@ def test_an_import_beside_the_owner_is_handed_over(store: Store, tmp_path: Path)
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"][0]["state"] == "handed over"
-    assert "handing the batches to its owner" in done.stderr
+    notes = json.loads(done.stdout)["files"][0]["notes"]
+    assert notes[0].startswith("handed to the owner of t.duckdb")
     assert store.con.execute("SELECT count(*) FROM calls_stored").fetchall() == [(0,)]
     reports = handover.absorb(store, CATALOGUE)
     assert [(r.state, r.added, r.rejected) for r in reports] == [("imported", 50, 1)]
@@ -75,25 +77,25 @@ def test_an_import_beside_the_owner_is_handed_over(store: Store, tmp_path: Path)
 def test_handing_over_twice_is_one_batch(store: Store, tmp_path: Path) -> None:
     log = write_log(tmp_path / "a.jsonl", 0, 5)
     for _ in range(2):
-        handover.hand_over(store.path, [log], ImportOptions())
+        handover.hand_over(store.path, look(log), ImportOptions())
     assert len(list(beside(store.path, "inbox").glob("*.parquet"))) == 1
     assert handover.absorb(store, CATALOGUE)[0].added == 5
     # Killed after the commit and before the removal: the ledger knows the batch.
-    handover.hand_over(store.path, [log], ImportOptions())
+    handover.hand_over(store.path, look(log), ImportOptions())
     assert handover.absorb(store, CATALOGUE)[0].state == "unchanged"
     assert store.con.execute("SELECT count(*) FROM calls_stored").fetchall() == [(5,)]
 
 
 def test_a_damaged_batch_is_set_aside_and_the_rest_absorbed(store: Store, tmp_path: Path) -> None:
-    handover.hand_over(store.path, [write_log(tmp_path / "a.jsonl", 0, 5)], ImportOptions())
+    handover.hand_over(store.path, look(write_log(tmp_path / "a.jsonl", 0, 5)), ImportOptions())
     inbox = beside(store.path, "inbox")
     (inbox / "0000.parquet").write_bytes(b"PAR1 nonsense")
     (inbox / ".half.123.tmp").write_bytes(b"PAR1")
     reports = {r.state: r for r in handover.absorb(store, CATALOGUE)}
     assert reports["imported"].added == 5
-    assert "is no batch of tokenbooks, or damaged" in reports["failed"].error
+    assert "not a readable batch" in reports["failed"].error
     assert (inbox / "bad" / "0000.parquet").exists()
-    assert "damaged" in (inbox / "bad" / "0000.parquet.txt").read_text()
+    assert "not a readable batch" in (inbox / "bad" / "0000.parquet.txt").read_text()
 
 
 def test_a_reader_beside_the_owner_sees_the_newest_snapshot(store: Store, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ingest.readers import (
     bodies,
     claude_code,
     codex,
+    deepseek,
     openai_org,
     openrouter,
 )
@@ -29,12 +30,22 @@ from tests.readers.golden import FIXTURES
 
 READERS = {
     m.READER.name: m.READER
-    for m in (anthropic_admin, azure, bedrock, bodies, claude_code, codex, openai_org, openrouter)
+    for m in (
+        anthropic_admin,
+        azure,
+        bedrock,
+        bodies,
+        claude_code,
+        codex,
+        deepseek,
+        openai_org,
+        openrouter,
+    )
 }
 FOLDERS = (
-    "anthropic_admin", "anthropic_messages", "azure", "bedrock", "claude_code", "codex", "gemini",
-    "openai_batch", "openai_chat", "openai_compatible", "openai_org", "openai_responses",
-    "openrouter",
+    "anthropic_admin", "anthropic_messages", "azure", "bedrock", "claude_code", "codex", "cohere",
+    "deepseek", "gemini", "openai_batch", "openai_chat", "openai_compatible", "openai_org",
+    "openai_responses", "openrouter",
 )  # fmt: skip
 PATHS = [
     p for name in FOLDERS for p in sorted((FIXTURES / name).iterdir()) if ".golden." not in p.name

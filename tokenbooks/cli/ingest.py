@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,9 +120,8 @@ def _mapping(
 
 
 def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]:
-    from ingest import importer
-    from ingest.store import book, handover
-    from ingest.store.database import StoreError, StoreHeld, open_store_soon
+    from ingest.store import handover
+    from ingest.store.database import StoreError
 
     prices = catalogue(chosen)
     try:
@@ -132,22 +130,7 @@ def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]
             def show(path: str, records: int) -> None:
                 tell(f"{Path(path).name} {records:,} records" if records else Path(path).name)
 
-            try:
-                store = open_store_soon(db)
-            except StoreHeld:
-                note("the database is in use: handing the batches to its owner")
-                return handover.hand_over(db, paths, options, progress=show)
-            try:
-                book.sync(store, prices)
-                handover.absorb(store, prices)
-                files = [p for p in paths if str(p) != "-"]
-                reports = importer.import_paths(store, prices, files, options, progress=show)
-                if len(files) != len(paths):
-                    data = sys.stdin.buffer.read()
-                    reports.append(importer.import_bytes(store, prices, data, options))
-                return reports
-            finally:
-                store.close()
+            return handover.import_or_hand_over(db, prices, paths, options, progress=show)
     except StoreError as error:
         fail(str(error))
         raise AssertionError from error

@@ -42,7 +42,7 @@ def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> Non
         unpriced.append(sum(r.unpriced_calls for r in rows) / calls if calls else 0.0)
     tokens = total.input_tokens + total.output_tokens
     tokens_before = before.input_tokens + before.output_tokens
-    with st.grid(6, min_column_width=170):
+    with st.grid(6, min_column_width=120):
         st.metric(
             "Spend", "unpriced" if total.wholly_unpriced else parts.money(total.cost_pico),
             parts.change(before.cost_pico, total.cost_pico), "inverse", border=True,
@@ -77,13 +77,16 @@ def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> Non
         )  # fmt: skip
 
 
+def gap(start: datetime, end: datetime) -> str:
+    """Where a bar ends, a little before its period does."""
+    return (end - (end - start) / 12).isoformat()
+
+
 def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
     """Spend by variant, stacked, with the table behind it."""
     rank = {
         name: n
-        for n, (name, _) in enumerate(
-            sorted(_by_variant(now).items(), key=lambda item: -item[1])
-        )
+        for n, (name, _) in enumerate(sorted(_by_variant(now).items(), key=lambda item: -item[1]))
     }
     drawn: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
@@ -99,7 +102,7 @@ def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
         if priced and row.cost_pico:
             drawn.append(
                 {
-                    "start": start.isoformat(), "end": end_of(start, unit).isoformat(),
+                    "start": start.isoformat(), "end": gap(start, end_of(start, unit)),
                     "name": variant, "value": row.cost_pico / 1e12, "rank": rank[variant],
                     "when": show_value(start, unit), "label": parts.money(row.cost_pico),
                 }

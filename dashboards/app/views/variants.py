@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.app import charts, parts, source
 from dashboards.app.filters import sidebar
 from dashboards.app.parts import Column
-from dashboards.queries.compare import Comparison, CompareRow, compare
+from dashboards.queries.compare import CompareRow, Comparison, compare
 from dashboards.queries.pricing import listing
 from pricing.meters import TIERS
 
@@ -81,9 +81,12 @@ def show(answer: Comparison) -> None:
     best = next((r for r in rows[1:] if r["difference"] is not None and r["carried"] == 1.0), None)
     if best is not None and best["difference"] < 0:
         st.markdown(
-            f"**{best['target']}** is the cheapest of these that carries every call: "
-            f"{parts.money(best['cost'])} instead of {parts.money(base)}, "
-            f"{parts.change(base, best['cost'])}.".replace("$", "\\$")
+            (
+                f"**{best['target']}** is the cheapest of these with a price for every call: "
+                f"{parts.money(best['cost'])} instead of {parts.money(base)} "
+                f"({parts.change(base, best['cost'])})."
+                + (f" Mind: {best['notes']}." if best["notes"] else "")
+            ).replace("$", "\\$")
         )
     st.altair_chart(
         charts.against_base(drawn, base / 1e12), width="stretch", key="chart_compare",

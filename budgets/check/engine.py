@@ -1,0 +1,401 @@
+"""One run: configuration, discovery, both sides of the diff, limits, report.
+
+Both sides are priced with the same rates, traffic and vocabularies: those of the working tree. Only
+files that differ from the merge base (or whose includes do) are measured twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from budgets.check import git
+from budgets.check.config import CheckConfig, Found, Size, Traffic, load, parse
+from budgets.check.discovery import Target, discover, relative
+from budgets.check.errors import FINE, OVER, UNMEASURED, CheckConfigError, PromptError
+from budgets.check.grown import grown_line
+from budgets.check.limits import Break, Finding, cache_break, check, fits, limits_for
+from budgets.check.measure import Counter
+from budgets.check.options import CheckOptions, CheckResult
+from budgets.check.prompts import Unit
+from budgets.check.tree import GitTree, WorkTree
+from budgets.check.units import (
+    Measured,
+    Prices,
+    Problem,
+    Reader,
+    measure_unit,
+    read_all,
+    with_variables,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass
+class Pair:
+    """A unit now and at the base. `status` is unchanged, changed, renamed, added or removed."""
+
+    head: Measured | None
+    base: Measured | None
+    status: str
+    before: str = ""  # the id at the base, when it was renamed
+    breaks: dict[str, Break] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """Everything a report is made of."""
+
+    found: Found
+    options: CheckOptions
+    at: datetime
+    prices: Prices
+    base_ref: str | None = None
+    merge_base: str | None = None
+    pairs: list[Pair] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def run(options: CheckOptions) -> CheckResult:
+    """Check prompts. Raises :class:`CheckConfigError` for what the caller must correct."""
+    from budgets.check.report import build
+
+    done = gather(options)
+    report = build(done)
+    return CheckResult(report, report["exit_code"])
+
+
+def gather(options: CheckOptions) -> Run:
+    """Measure and judge; the report is built from what this returns."""
+    found = load(options.config, options.cwd.resolve())
+    config = found.config
+    if options.catalogue is None:
+        from pricing.catalogue import default_catalogue
+
+        catalogue = default_catalogue()
+    else:
+        catalogue = options.catalogue
+    at = options.at or _instant(config)
+    at = at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
+    counter = Counter()
+    prices = Prices(catalogue, at, config.tier, counter)
+    done = Run(found, options, at, prices)
+
+    tree = WorkTree(found.root)
+    paths = [relative(p, found.root, options.cwd.resolve()) for p in options.paths]
+    side = Reader(tree, config)
+    discovered = discover(tree, config, paths)
+    pairs, problems, done.skipped = read_all(side, discovered)
+    done.problems += [
+        Problem(e.rule, e.message, e.path, e.line, e.path) for e in discovered.problems
+    ]
+    done.problems += problems
+    heads: list[Measured] = []
+    for unit, target in pairs:
+        models = models_of(unit, target, config, options)
+        traffic = traffic_of(unit, target, config, options, models)
+        made, wrong = measure_unit(unit, target, models, traffic, tree, prices, counter)
+        heads.append(made)
+        done.problems += wrong
+    ref = options.base or config.base
+    if ref is None or _is_zero(ref):
+        done.pairs = [Pair(head, None, "measured") for head in heads]
+        _note_missing_base(done)
+    else:
+        done.base_ref = ref
+        _compare(done, heads, ref, counter, paths)
+    done.problems = [*prices.problems, *done.problems]
+    _judge(done, bool(paths))
+    return done
+
+
+def _instant(config: CheckConfig) -> datetime:
+    if config.prices_at is not None:
+        return datetime.combine(config.prices_at, datetime.min.time())
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _is_zero(ref: str) -> bool:
+    # What push events give as "before" for a new branch: there is no base yet.
+    return bool(ref) and set(ref) == {"0"}
+
+
+def models_of(
+    unit: Unit, target: Target, config: CheckConfig, options: CheckOptions
+) -> Sequence[str]:
+    """The command line's models, else the prompt's section, the configuration, the file itself."""
+    own = target.prompt.models if target.prompt is not None else ()
+    models = tuple(options.models) or own or config.chosen
+    if not models and unit.model:
+        models = (unit.model,)
+    if not models:
+        raise CheckConfigError(
+            f"no model for {unit.id}: pass --model, or set models in [check]. "
+            "A prompt has no price of its own."
+        )
+    return tuple(dict.fromkeys(models))
+
+
+def traffic_of(
+    unit: Unit, target: Target, config: CheckConfig, options: CheckOptions, models: Sequence[str]
+) -> tuple[Traffic, bool]:
+    """The traffic of a unit, and whether the store said so. Logged numbers beat stated ones."""
+    stated = config.traffic
+    if target.prompt is not None:
+        stated = target.prompt.traffic.over(stated)
+    if options.store is None:
+        return stated, False
+    logged = options.store.traffic(unit.id, models)
+    if logged is None:
+        return stated, False
+    update: dict[str, object] = {
+        "calls_per_month": logged.calls_per_month,
+        "conversations_per_month": None,
+    }
+    if logged.output_tokens is not None:
+        low, middle, high = logged.output_tokens
+        update["output_tokens"] = Size(
+            low=min(low, middle), expected=middle, high=max(middle, high)
+        )
+    if logged.cached_share is not None:
+        update["cached_share"] = logged.cached_share
+    unit.notes.append(f"traffic from the store{f' ({logged.window})' if logged.window else ''}")
+    return stated.model_copy(update=update), True
+
+
+def _note_missing_base(done: Run) -> None:
+    limits = [done.found.config.limits, *done.found.config.overrides]
+    limits += [p.limits for p in done.found.config.prompts]
+    keys = ("max_tokens_increase", "max_increase_percent", "max_usd_increase_per_month",
+            "budget_usd_per_month")  # fmt: skip
+    total = done.found.config.total
+    on_change = any(getattr(each, key) is not None for each in limits for key in keys)
+    on_change = on_change or total.max_usd_increase_per_month is not None
+    if on_change or total.budget_usd_per_month is not None:
+        done.notes.append("No base to compare with: limits on change were not checked (--base).")
+
+
+def _compare(
+    done: Run, heads: list[Measured], ref: str, counter: Counter, paths: Sequence[str]
+) -> None:
+    root = done.found.root
+    try:
+        done.merge_base = git.merge_base(root, ref)
+        tree = GitTree(root, done.merge_base)
+        changes = git.changes(root, done.merge_base)
+    except git.GitError as error:
+        done.problems.append(Problem("base-not-found", f"{error}. Fetch it, or leave --base out."))
+        done.pairs = [Pair(head, None, "measured") for head in heads]
+        return
+    older = _base_config(done, tree)
+    side = Reader(tree, done.found.config)
+    read: dict[tuple[str, str, int], list[Unit] | PromptError] = {}
+
+    def units_at_base(target: Target) -> list[Unit] | PromptError:
+        key = (target.path, target.constant, target.section)
+        if key not in read:
+            try:
+                read[key] = side.read(target)
+            except PromptError as error:
+                read[key] = error
+        return read[key]
+
+    seen: set[str] = set()
+    for head in heads:
+        old = changes.renamed.get(head.unit.path, head.unit.path)
+        seen.add(old)
+        touched = {changes.renamed.get(f, f) for f in head.unit.files} | head.unit.files
+        if not touched & changes.changed and tree.exists(old):
+            done.pairs.append(Pair(head, head, "unchanged"))
+            continue
+        if not tree.exists(old):
+            done.pairs.append(Pair(head, None, "added"))
+            continue
+        target = replace(head.target, path=changes.renamed.get(head.target.path, head.target.path))
+        if not tree.exists(target.path):
+            target = replace(target, path=old)
+        units = units_at_base(target)
+        renamed = old != head.unit.path
+        done.pairs.append(_pair(done, head, units, renamed, tree, older, counter))
+    _removed(done, tree, side, seen, changes.changed, counter, older, paths)
+
+
+def _pair(
+    done: Run, head: Measured, units: list[Unit] | PromptError, renamed: bool, tree: GitTree,
+    older: CheckConfig | None, counter: Counter,
+) -> Pair:  # fmt: skip
+    if isinstance(units, PromptError):
+        _base_fault(done, head, units.message)
+        return Pair(head, None, "changed")
+    tail = head.unit.id.removeprefix(head.unit.path)
+    match = next((u for u in units if u.id == head.unit.id), None) or next(
+        (u for u in units if u.id.removeprefix(u.path) == tail), None
+    )
+    if match is None:
+        return Pair(head, None, "added")
+    traffic = head.traffic
+    if older is not None:
+        stated = older.traffic.variables
+        for prompt in older.prompts:
+            if head.target.prompt is not None and prompt.path == head.target.prompt.path:
+                stated = {**stated, **prompt.traffic.variables}
+        traffic = with_variables(traffic, stated)
+    measured, wrong = measure_unit(
+        match, head.target, list(head.sides), (traffic, head.logged), tree, done.prices, counter
+    )
+    for problem in wrong[:1]:
+        _base_fault(done, head, problem.message)
+    status = "renamed" if renamed else "changed"
+    return Pair(head, measured, status, match.id if renamed else "")
+
+
+def _base_fault(done: Run, head: Measured, message: str) -> None:
+    # A warning, not a failure: the change that repairs a broken prompt must be able to pass.
+    done.findings.append(
+        Finding(
+            "base-unmeasured", "warn", f"{head.unit.id}: growth unknown, the base side could not "
+            f"be measured: {message}", head.unit.id, head.unit.path, head.unit.line,
+        )
+    )  # fmt: skip
+
+
+def _base_config(done: Run, tree: GitTree) -> CheckConfig | None:
+    """The base's own configuration, for variables that only it declares; None if it has none."""
+    if done.found.file is None:
+        return None
+    try:
+        name = done.found.file.resolve().relative_to(done.found.root).as_posix()
+        import tomllib
+
+        data = tomllib.loads(tree.data(name).decode("utf-8"))
+        if name.endswith("pyproject.toml"):
+            data = data.get("tool", {}).get("tokenbooks", {})
+        return parse(data.get("check", {}), f"{name} at the base")
+    except (PromptError, CheckConfigError, ValueError):
+        return None
+
+
+def _removed(
+    done: Run, tree: GitTree, side: Reader, seen: set[str], changed: Iterable[str],
+    counter: Counter, older: CheckConfig | None, paths: Sequence[str],
+) -> None:  # fmt: skip
+    """Prompts that exist only at the base: what their removal saves."""
+    gone = set(changed) - seen
+    config = done.found.config
+    discovered = discover(tree, config, paths, report_gaps=False)
+    discovered.targets = [
+        t for t in discovered.targets
+        if t.path in gone and not (done.found.root / t.path).is_file()
+    ]  # fmt: skip
+    pairs, _, _ = read_all(side, discovered)
+    for unit, target in pairs:
+        try:
+            models = models_of(unit, target, config, done.options)
+        except CheckConfigError:
+            continue
+        traffic, logged = traffic_of(unit, target, config, done.options, models)
+        if older is not None:
+            traffic = with_variables(traffic, older.traffic.variables)
+        made, _ = measure_unit(unit, target, models, (traffic, logged), tree, done.prices, counter)
+        if made.sides:
+            done.pairs.append(Pair(None, made, "removed"))
+
+
+def _judge(done: Run, narrowed: bool) -> None:
+    config = done.found.config
+    used: set[int] = set()
+    monthly: set[str] = set()
+    for pair in done.pairs:
+        if pair.head is None:
+            continue
+        unit = pair.head.unit
+        for model, side in pair.head.sides.items():
+            used |= {
+                i for i, o in enumerate(config.overrides) if fits(o, unit.path, unit.id, model)
+            }
+            limits = limits_for(config, pair.head.target.prompt, unit.path, unit.id, model)
+            then = pair.base.sides.get(model) if pair.base else None
+            level = limits.level or "fail"
+            line: tuple[str, int] | None = None
+            for rule, words, actual, limit in check(limits, side, then, model):
+                line = line or grown_line(done, pair)
+                done.findings.append(
+                    Finding(rule, level, f"{unit.id}: {words}.", unit.id, line[0], line[1], model,
+                            actual, limit)
+                )  # fmt: skip
+            if side.cost.month is None and (
+                limits.max_usd_per_month is not None
+                or limits.max_usd_increase_per_month is not None
+                or limits.budget_usd_per_month is not None
+            ):
+                monthly.add(unit.id)
+            if limits.max_context_share is not None and side.cost.context_share is None:
+                done.problems.append(
+                    Problem("no-context-window", f"{unit.id}: the context window of {model} is not "
+                            "known, so max_context_share cannot be checked.", unit.path, unit.line,
+                            unit.id, model)
+                )  # fmt: skip
+            if then is not None and then is not side and limits.cache_prefix != "off":
+                _cache(done, pair, model, limits.cache_prefix or "warn")
+    for ident in sorted(monthly):
+        done.problems.append(
+            Problem("no-traffic", f"{ident}: a limit a month is set, but calls_per_month is not "
+                    "known.", prompt=ident)
+        )  # fmt: skip
+    if not narrowed:
+        for place, override in enumerate(config.overrides):
+            if place not in used and any(p.head and p.head.sides for p in done.pairs):
+                where = override.path or override.prompt or override.model
+                done.problems.append(
+                    Problem("nothing-matched", f"[[check.overrides]] for {where!r} fits no prompt: "
+                            "its limits are never checked.")
+                )  # fmt: skip
+    from budgets.check.totals import judge_totals, totals
+
+    done.findings += judge_totals(done)
+    total = config.total
+    wanted = (total.max_usd_per_month, total.max_usd_increase_per_month, total.budget_usd_per_month)
+    if any(each is not None for each in wanted):
+        done.problems += [
+            Problem("no-traffic", "All prompts: a limit a month is set, but no prompt's calls a "
+                    "month are known.", model=row.model)
+            for row in totals(done)
+            if row.month is None and row.prompts
+        ]  # fmt: skip
+
+
+def _cache(done: Run, pair: Pair, model: str, level: str) -> None:
+    assert pair.head is not None and pair.base is not None
+    rates = done.prices.rates(model)
+    if rates is None:
+        return
+    unit = pair.head.unit
+    found = cache_break(
+        pair.head.sides[model], pair.base.sides[model], rates, pair.head.traffic,
+        unit.max_output, pair.head.logged,
+    )  # fmt: skip
+    if found is None:
+        return
+    pair.breaks[model] = found
+    path, line = grown_line(done, pair)
+    done.findings.append(
+        Finding("cache-prefix-broken", level, f"{unit.id}: {found.sentence}.", unit.id, path, line,
+                model, str(found.after), str(found.before))
+    )  # fmt: skip
+
+
+def exit_code(done: Run) -> int:
+    """3 when anything was not measured, 1 when a limit failed, else 0; as the options allow."""
+    if done.options.exit_zero:
+        return FINE
+    allowed = done.options.allow_unmeasured or done.found.config.allow_unmeasured
+    if done.problems and not allowed:
+        return UNMEASURED
+    return OVER if any(f.level == "fail" for f in done.findings) else FINE

@@ -1,0 +1,166 @@
+"""Where files come from: the working tree, or a commit. Prompt readers cannot tell which.
+
+Example: the base side of a diff reads includes, samples and few-shot files from the same commit as
+the prompt itself, because both come through ``GitTree``.
+
+Text is UTF-8 unless told otherwise; a byte-order mark is dropped with a note, CRLF is counted as it
+stands. Whatever is not text (an LFS pointer, a binary file, another encoding) is a named error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from budgets.check import git
+from budgets.check.errors import PromptError
+
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MARKS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+MAX_BYTES = 64 * 2**20
+
+
+class Tree(Protocol):
+    """A folder of files by relative POSIX path."""
+
+    root: Path
+
+    def exists(self, path: str) -> bool:
+        """Whether the file is there."""
+        ...
+
+    def data(self, path: str) -> bytes:
+        """Its bytes. Raises :class:`PromptError` (missing-reference or unreadable-file)."""
+        ...
+
+    def paths(self) -> Iterable[str]:
+        """Every file."""
+        ...
+
+
+def text(tree: Tree, path: str, encoding: str = "utf-8") -> str:
+    """The text of a file. Raises :class:`PromptError` naming what it is instead."""
+    data = tree.data(path)
+    if data.startswith(_LFS):
+        raise PromptError(
+            "lfs-pointer", f"{path} is a Git LFS pointer: run git lfs pull first.", path=path
+        )
+    if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+        if data[:2] in _MARKS:
+            raise PromptError(
+                "unreadable-file", f"{path} is {_MARKS[data[:2]]}: state encoding = \"utf-16\", or "
+                "save it as UTF-8.", path=path,
+            )  # fmt: skip
+        encoding = "utf-8-sig"
+        if b"\0" in data:
+            raise PromptError("unreadable-file", f"{path} is a binary file.", path=path)
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise PromptError(
+            "unreadable-file", f"{path} is not {encoding.removesuffix('-sig')} (byte "
+            f"{error.start:,}, line {line}): state its encoding in [[check.prompts]].",
+            path=path, line=line,
+        ) from error  # fmt: skip
+    except LookupError as error:
+        raise PromptError("unreadable-file", f"{path}: {error}.", path=path) from error
+
+
+def inside(path: str) -> str:
+    """A relative path with `..` resolved. Raises :class:`PromptError` when it leaves the root."""
+    parts: list[str] = []
+    for part in PurePosixPath(path).parts:
+        if part == "..":
+            if not parts:
+                raise PromptError("missing-reference", f"{path} leaves the project folder.")
+            parts.pop()
+        elif part == "/":
+            raise PromptError("missing-reference", f"{path} is absolute; use a relative path.")
+        else:
+            parts.append(part)
+    return "/".join(parts)
+
+
+def beside(path: str, other: str) -> str:
+    """`other` as seen from the folder of `path`."""
+    return inside(str(PurePosixPath(path).parent / other))
+
+
+class WorkTree:
+    """The files as they are on disk now."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+
+    def _file(self, path: str) -> Path:
+        return self.root / inside(path)
+
+    def exists(self, path: str) -> bool:
+        """Whether a regular file is there."""
+        return self._file(path).is_file()
+
+    def data(self, path: str) -> bytes:
+        """Bytes of a file; a link that leads out of the project is refused."""
+        file = self._file(path)
+        try:
+            if not file.resolve().is_relative_to(self.root):
+                raise PromptError(
+                    "unreadable-file", f"{path} is a link out of the project.", path=path
+                )
+            if file.stat().st_size > MAX_BYTES:
+                raise PromptError(
+                    "unreadable-file", f"{path} is larger than 64 MiB: not a prompt.", path=path
+                )
+            return file.read_bytes()
+        except FileNotFoundError as error:
+            raise PromptError("missing-reference", f"{path} does not exist.", path=path) from error
+        except (OSError, RuntimeError) as error:
+            raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
+
+    def paths(self) -> Iterable[str]:
+        """Files git knows or would add; outside a repository every file below the root."""
+        known = git.tracked(self.root)
+        if known is not None:
+            return known
+        return sorted(
+            p.relative_to(self.root).as_posix()
+            for p in self.root.rglob("*")
+            if p.is_file() and not _SKIPPED & set(p.relative_to(self.root).parts)
+        )
+
+
+_SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__", ".tox", "dist", "build"}
+
+
+class GitTree:
+    """The files of one commit."""
+
+    def __init__(self, root: Path, commit: str) -> None:
+        self.root = root
+        self.commit = commit
+        self._paths = frozenset(git.files_at(root, commit))
+        self._data: dict[str, bytes] = {}
+
+    def exists(self, path: str) -> bool:
+        """Whether the commit has the file."""
+        return inside(path) in self._paths
+
+    def data(self, path: str) -> bytes:
+        """Bytes of a file at the commit."""
+        path = inside(path)
+        if path not in self._paths:
+            raise PromptError(
+                "missing-reference", f"{path} does not exist at {self.commit[:10]}.", path=path
+            )
+        if path not in self._data:
+            try:
+                self._data[path] = git.blob(self.root, self.commit, path)
+            except git.GitError as error:
+                raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
+        return self._data[path]
+
+    def paths(self) -> Iterable[str]:
+        """Every regular file of the commit."""
+        return sorted(self._paths)
