@@ -29,5 +29,6 @@ PAGES: tuple[Entry, ...] = (
     Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
     Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch."),
     Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices."),
+    Entry("reconcile", "Reconcile", "balance", "What was charged against what the books say."),
     Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
 )
