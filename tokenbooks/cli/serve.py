@@ -23,7 +23,7 @@ def serve(
     open_: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
 ) -> None:
     """Open the dashboards on http://127.0.0.1:8765 until stopped with Ctrl-C."""
-    from tokenbooks import service
+    from tokenbooks import live, service
 
     chosen = settings()
     service.run(
@@ -31,5 +31,6 @@ def serve(
         port=port or chosen.serve.port,
         db=database(db, chosen),
         settings=chosen,
+        routes=live.routes(chosen),
         open_browser=open_,
     )

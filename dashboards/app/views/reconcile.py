@@ -78,7 +78,8 @@ def show(answer: Reconciled, name: str) -> None:
     parts.table(
         rows,
         [
-            *(Column(n, n[:1].upper() + n[1:]) for n in answer.by), Column("calls", "Calls", "count"),
+            *(Column(n, n[:1].upper() + n[1:]) for n in answer.by),
+            Column("calls", "Calls", "count"),
             Column("charged", "Charged", "usd"), Column("computed", "Computed", "usd"),
             Column("residual", "Residual", "usd"), Column("mainly", "Mainly"),
             *(Column(c, TITLES[c], "usd", MEANING[c]) for c in CAUSES),
