@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -200,13 +201,28 @@ def publish_snapshot(store: Store) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     number = time.time_ns()
     draft = folder / f".{number}.{os.getpid()}.tmp"
-    shutil.copyfile(store.path, draft)
+    _copy_elsewhere(store.path, draft)
     final = folder / f"snapshot-{number:020d}.duckdb"
     draft.rename(final)
     for old in sorted(folder.glob("snapshot-*.duckdb"))[:-2]:
         with contextlib.suppress(OSError):
             old.unlink()
     return final
+
+
+def _copy_elsewhere(source: Path, target: Path) -> None:
+    """Copy a file in a child process. A POSIX lock falls as soon as its process closes *any* handle
+    of the file: copying it here would open the store to a second writer."""
+    code = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(source), str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        target.unlink(missing_ok=True)
+        raise OSError(f"no snapshot of {source}: {done.stderr.strip().splitlines()[-1:]}")
 
 
 def newest_snapshot(path: Path) -> Path | None:

@@ -54,9 +54,7 @@ def test_a_grown_file_adds_what_is_new(store: Store, put_file: Put) -> None:
     assert number(store) == 8
 
 
-def test_overlapping_files_in_either_order(
-    store: Store, put_file: Put, prices: Catalogue
-) -> None:
+def test_overlapping_files_in_either_order(store: Store, put_file: Put, prices: Catalogue) -> None:
     put_file(lines(chat(n) for n in range(6)))
     assert put_file(lines(chat(n) for n in range(3, 9)), "b.jsonl").added == 3
     assert number(store) == 9
