@@ -179,6 +179,16 @@ def test_a_folder_is_searched_and_one_bad_file_does_not_stop_the_rest(
     assert import_paths(store, prices, [empty]) == []
 
 
+def test_the_database_itself_is_not_read(
+    db: Path, store: Store, prices: Catalogue, tmp_path: Path
+) -> None:
+    link = tmp_path / "log.jsonl"
+    link.symlink_to(db)
+    for path in (db, link):
+        report = import_paths(store, prices, [path])[0]
+        assert (report.state, report.error) == ("failed", f"{path} is the database itself")
+
+
 def test_an_unknown_format_names_the_known_ones(put_file: Put) -> None:
     report = put_file(lines([chat(1)]), format="nonsense")
     assert report.state == "failed"
