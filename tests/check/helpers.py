@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,6 +16,14 @@ from pricing.cards import parse_card
 from pricing.catalogue import Catalogue
 
 AT = datetime(2026, 6, 1)
+# Fixed dates: the commits of a test have the same names on every machine.
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
+    "GIT_AUTHOR_DATE": "2026-01-02T03:04:05Z",
+    "GIT_COMMITTER_DATE": "2026-01-02T03:04:05Z",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_SYSTEM": os.devnull,
+}
 
 _HEAD = """
 schema = 1
@@ -99,7 +108,7 @@ class Project:
     def git(self, *arguments: str) -> str:
         done = subprocess.run(
             ["git", "-c", "user.email=a@example.org", "-c", "user.name=A", *arguments],
-            cwd=self.root, capture_output=True, text=True, check=True,
+            cwd=self.root, capture_output=True, text=True, check=True, env=ENVIRONMENT,
         )  # fmt: skip
         return done.stdout.strip()
 
