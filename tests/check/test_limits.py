@@ -347,7 +347,7 @@ def test_the_first_run_without_a_base_never_fails_for_lack_of_one(project: Proje
 
 
 def test_a_new_prompt_is_not_compared_with_nothing(project: Project) -> None:
-    project.config(ALL_CHANGE_LIMITS.split("[check.total]")[0])
+    project.config(ALL_CHANGE_LIMITS.split("[check.total]", maxsplit=1)[0])
     project.write("prompts/a.md", words(100))
     project.commit()
     project.branch()
