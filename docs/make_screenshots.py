@@ -25,9 +25,15 @@ from typing import Any
 from dashboards.app.registry import PAGES
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--force-color-profile=srgb"]
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+]
 READY = "[data-testid='stAppViewContainer']"
-BUSY = "[data-testid='stStatusWidget'], [data-testid='stSkeleton']"
+DONE = "[data-testid='stApp'][data-test-script-state='notRunning']"
+BUSY = "[data-testid='stSkeleton'], [data-stale='true']"
 FAILED = "[data-testid='stException']"
 
 
@@ -100,11 +106,12 @@ def settle(page: Any, timeout: float = 20_000) -> None:
     """Wait until the page's script has run and its charts are drawn."""
     page.wait_for_selector(READY, timeout=timeout)
     page.wait_for_selector("h1", timeout=timeout)
-    page.wait_for_timeout(150)
+    page.wait_for_timeout(200)
+    page.wait_for_selector(DONE, timeout=timeout)
     page.wait_for_function(
         f'() => document.querySelectorAll("{BUSY}").length === 0', timeout=timeout
     )
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(300)
 
 
 def console_errors(message: Any, page: str) -> list[str]:
@@ -115,7 +122,9 @@ def console_errors(message: Any, page: str) -> list[str]:
     return [f"{page}: {message.text}"]
 
 
-def take(address: str, out: Path, pages: Sequence[str], *, dark: bool, query: str = "") -> list[str]:
+def take(
+    address: str, out: Path, pages: Sequence[str], *, dark: bool, query: str = ""
+) -> list[str]:
     """Write one picture a page; returns what went wrong, one text a problem."""
     problems: list[str] = []
     with browser_context(dark=dark) as context:

@@ -15,12 +15,13 @@ as `Authorization: Bearer …`, people type it once into the sign-in page.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import socket
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,8 +136,8 @@ def _inbox_has_work(path: Path) -> bool:
 def _absorber() -> Callable[[Store, Catalogue], Any] | None:
     """What brings finished batches of other processes into the store, where it exists."""
     try:
-        from ingest.store import handover
-    except ImportError:
+        handover = importlib.import_module("ingest.store.handover")
+    except ModuleNotFoundError:
         return None
     return handover.absorb
 
@@ -199,7 +200,7 @@ def build_app(
         return JSONResponse({"status": "ok", "generation": owner.generation})
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: App) -> Any:
+    async def lifespan(_: App) -> AsyncIterator[dict[str, Any]]:
         owner.start()
         on_start()
         try:

@@ -218,12 +218,13 @@ def histogram(rows: Sequence[dict[str, Any]], marks: Sequence[dict[str, Any]]) -
     """Calls per cost bin on a log scale. Rows: low, high (USD), calls, label; marks: at, name."""
     axis = _money_axis("Cost of one call", grid=False, tickCount=8)
     bars = (
-        alt.Chart(_data(rows))
-        .mark_bar(binSpacing=1, color=ACCENT)
+        alt.Chart(_data([{**row, "zero": 0} for row in rows]))
+        .mark_rect(color=ACCENT)
         .encode(
             x=alt.X("low:Q", scale=alt.Scale(type="log"), axis=axis),
             x2="high:Q",
-            y=alt.Y("calls:Q", axis=alt.Axis(format="~s", title="Calls", tickCount=5)),
+            y=alt.Y("zero:Q", axis=_count_axis("Calls", tickCount=5)),
+            y2="calls:Q",
             tooltip=[
                 alt.Tooltip("label:N", title="Cost of one call"),
                 alt.Tooltip("calls:Q", title="Calls", format=","),

