@@ -105,7 +105,7 @@ def install(store: Store, zone: str = "UTC") -> source.Source:
 
 @pytest.fixture
 def page() -> Iterator[Callable[..., Any]]:
-    """Run one page over a store as a session would: `page(store, "variants", period="All time")`."""
+    """Run a page over a store as a session would: `page(store, "variants", tz="UTC")`."""
     from streamlit.testing.v1 import AppTest
 
     def run(store: Store, name: str, *, zone: str = "UTC", **query: str | list[str]) -> Any:
