@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 
 from dashboards.app.registry import PAGES, VIEWS
 from dashboards.queries.spend import spend
+from docs import make_screenshots as shots
 from ingest.store.database import Store, newest_snapshot, open_reader
 from pricing.catalogue import default_catalogue
 from tests.dashboards.conftest import add, body
@@ -21,8 +26,6 @@ from tokenbooks.service import ServiceError, check_address, open_owner, streamli
 def test_a_change_moves_the_generation_and_publishes_a_snapshot(
     blank: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     path = Path(shutil.copy(blank, tmp_path))
     owner = open_owner(path, default_catalogue())
     try:
@@ -48,6 +51,57 @@ def test_a_change_moves_the_generation_and_publishes_a_snapshot(
         owner.close()
 
 
+def test_a_batch_left_in_the_inbox_is_absorbed_once(
+    empty: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty.close()
+    log = tmp_path / "calls.jsonl"
+    log.write_text(json.dumps(body(1, datetime(2026, 3, 2))) + "\n")
+    owner = open_owner(empty.path, default_catalogue())
+    command = [sys.executable, "-m", "tokenbooks", "ingest", str(log), "--db", str(empty.path)]
+    subprocess.run([*command, "--set", "team=search"], check=True, capture_output=True)
+    try:
+        owner.tend()
+        owner.tend()
+        con = owner.cursor()
+        found = spend(con, ["team"]).rows
+        con.close()
+        assert [(r.keys, r.calls, r.cost_pico) for r in found] == [(("search",), 1, 3_150_000_000)]
+        assert owner.generation == 1
+        assert not caplog.records
+    finally:
+        owner.close()
+
+
+def test_the_collector_stands_beside_the_pages_behind_the_gate(empty: Store) -> None:
+    empty.close()
+    token = "a-long-random-text"
+    data = json.dumps(body(7, datetime(2026, 3, 2))).encode()
+
+    def post(address: str, **headers: str) -> tuple[int, str]:
+        request = urllib.request.Request(
+            f"{address}/v1/usage", data, {"Content-Type": "application/json", **headers}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    environment = {"TOKENBOOKS_TOKEN": token, "TOKENBOOKS_SERVE__COLLECTOR": "true"}
+    with shots.running_service(empty.path, **environment) as address:
+        assert post(address)[0] == 401
+        status, said = post(address, Authorization=f"Bearer {token}")
+        assert status == 200, said
+        assert json.loads(said)["accepted"] == 1
+        health = json.loads(urllib.request.urlopen(f"{address}/healthz", timeout=10).read())
+        assert health == {"status": "ok", "generation": 1}
+    # Stopped in order: what was accepted is in the file.
+    store = open_reader(empty.path)
+    assert spend(store.con).total.cost_pico == 3_150_000_000
+    store.close()
+
+
 def test_a_failed_write_leaves_nothing_and_lets_others_write(empty: Store) -> None:
     empty.close()
     owner = open_owner(empty.path, default_catalogue())
@@ -67,8 +121,6 @@ def test_a_failed_write_leaves_nothing_and_lets_others_write(empty: Store) -> No
 
 
 def test_a_held_store_is_named_with_what_to_do(blank: Path, tmp_path: Path) -> None:
-    import shutil
-
     path = Path(shutil.copy(blank, tmp_path))
     holder = subprocess.Popen(
         [
