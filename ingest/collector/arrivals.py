@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ingest.store import load, schema
+from ingest.store import load, rollup, schema
 from ingest.store.book import add_routes, insert_rows
 from ingest.store.load import Merged
+from pricing import sql
 from pricing.catalogue import Catalogue
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 _PLACE = {name: place for place, (name, _) in enumerate(load.STAGE_COLUMNS)}
 _KEY, _TIME, _GUESS = (_PLACE[n] for n in ("call_key", "occurred_at", "time_assumed"))
 _ROUTE = tuple(_PLACE[n] for n in ("provider", "seller_stated", "model", "tier_stated", "region"))
-_ORDER = tuple(_PLACE.get(name, -1) for name, _ in schema.STORED_COLUMNS)
-_ROUTE_ID, _IMPORT_ID = (
-    [name for name, _ in schema.STORED_COLUMNS].index(n) for n in ("route_id", "import_id")
-)
+_ARRIVED = "arrived"
+_ARRIVED_COLUMNS = (*load.STAGE_COLUMNS, ("route_id", "INTEGER"))
 
 
 def put(
@@ -93,14 +92,18 @@ def _insert(
     if fresh:
         add_routes(con, catalogue, fresh)
         routes = _routes(con)
-    stored: list[list[Any]] = []
-    for row in rows:
-        values = [row[p] if p >= 0 else None for p in _ORDER]
-        values[_ROUTE_ID] = routes[tuple(row[p] for p in _ROUTE)]
-        values[_IMPORT_ID] = import_id
-        stored.append(values)
-    stored.sort(key=lambda values: values[1])
-    insert_rows(con, "calls_stored", schema.STORED_COLUMNS, stored)
+    con.execute(sql.create_table(_ARRIVED, _ARRIVED_COLUMNS, temporary=True))
+    routed = [(*row, routes[tuple(row[p] for p in _ROUTE)]) for row in rows]
+    insert_rows(con, _ARRIVED, _ARRIVED_COLUMNS, routed)
+    names = [name for name, _ in schema.STORED_COLUMNS]
+    computed = {"import_id": str(int(import_id)), "kinds": sql.kinds("b")}
+    values = ", ".join(computed.get(name, f"b.{name}") for name in names)
+    con.execute(
+        f"INSERT INTO calls_stored ({', '.join(names)}) SELECT {values} FROM {_ARRIVED} AS b"
+        " ORDER BY occurred_at"
+    )
+    hours = {row[_TIME].replace(minute=0, second=0, microsecond=0) for row in rows}
+    rollup.refresh(con, hours)
 
 
 def _routes(con: duckdb.DuckDBPyConnection) -> dict[tuple[Any, ...], int]:

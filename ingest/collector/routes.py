@@ -62,7 +62,7 @@ def routes(collector: Collector, *, token: str = "") -> list[Route]:
     async def export(request: Request, signal: Signal) -> Response:
         kind = otlp.JSON if _type(request) == otlp.JSON else otlp.PROTOBUF
         try:
-            _authorise(request, token)
+            authorise(request, token)
             if _type(request) not in (otlp.JSON, otlp.PROTOBUF):
                 raise Problem(415, f"send Content-Type {otlp.PROTOBUF} or {otlp.JSON}")
             body = await read_body(request, collector.limits.max_body)
@@ -92,7 +92,7 @@ def routes(collector: Collector, *, token: str = "") -> list[Route]:
 
     async def documents(request: Request, read: Callable[[list[Any]], Batch]) -> Response:
         try:
-            _authorise(request, token)
+            authorise(request, token)
             kind = _type(request)
             if kind != otlp.JSON and kind not in _LINES:
                 raise Problem(415, f"send Content-Type {otlp.JSON} (or {_LINES[0]} for lines)")
@@ -156,7 +156,10 @@ async def _aside(size: int, work: Callable[_P, _R], *args: _P.args, **kwargs: _P
 # --- who may send, and how much -----------------------------------------------------------------
 
 
-def _authorise(request: Request, token: str) -> None:
+def authorise(request: Request, token: str) -> None:
+    """Let a request pass that carries the token, or, without one, comes from this machine.
+
+    Raises `Problem` (401, 403)."""
     if token:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(
