@@ -53,6 +53,7 @@ def _root(
 def _register() -> None:
     """Add every command; the order is the order of `--help`."""
     from tokenbooks.cli import (
+        anomalies,
         budget,
         demo,
         export,
@@ -63,9 +64,11 @@ def _register() -> None:
         report,
         serve,
         sql,
-    )
+    )  # fmt: skip
 
-    for module in (demo, ingest, price, report, forecast, budget, export, rates, sql, serve):
+    for module in (
+        demo, ingest, price, report, forecast, budget, anomalies, export, rates, sql, serve,
+    ):  # fmt: skip
         module.register(app)
 
 
