@@ -64,10 +64,11 @@ def _register() -> None:
         report,
         serve,
         sql,
+        unit,
     )  # fmt: skip
 
     for module in (
-        demo, ingest, price, report, forecast, budget, anomalies, export, rates, sql, serve,
+        demo, ingest, price, report, forecast, budget, anomalies, unit, export, rates, sql, serve,
     ):  # fmt: skip
         module.register(app)
 
