@@ -122,6 +122,8 @@ class Showback:
     rows: tuple[ShowbackRow, ...]
     shared: int
     shared_names: tuple[str, ...]
+    unpriced_calls: int
+    """Calls without a price, of the shared too: they are in nobody's cost."""
 
     @property
     def total(self) -> int:
@@ -147,6 +149,7 @@ class Showback:
                 for row in self.rows
             ],
             "total_usd": plain(usd(self.total)),
+            "unpriced_calls": self.unpriced_calls,
         }
 
 
@@ -154,7 +157,8 @@ def showback(con: duckdb.DuckDBPyConnection, scope: Scope, rule: Rule) -> Showba
     """Own cost and parts of shared cost. Raises `ScopeError` for an unknown dimension,
     `ShowbackError` when nobody is there to carry the shared cost."""
     dimension(rule.by, scope.zone)
-    rows = spend(con, [rule.by], scope).rows
+    answer = spend(con, [rule.by], scope)
+    rows, missing = answer.rows, answer.total.unpriced_calls
     common = {"(none)" if name == "" else name for name in rule.shared}
     own = {show_value(r.keys[0], rule.by): r for r in rows}
     shared = sum(r.cost_pico for name, r in own.items() if name in common)
@@ -167,7 +171,7 @@ def showback(con: duckdb.DuckDBPyConnection, scope: Scope, rule: Rule) -> Showba
         kept = tuple(
             ShowbackRow(n, r.cost_pico, 0, r.calls, r.unpriced_calls) for n, r in own.items()
         )
-        return Showback(rule, kept, 0, tuple(sorted(common & own.keys())))
+        return Showback(rule, kept, 0, tuple(sorted(common & own.keys())), missing)
     parts = split(shared, _weights(rule, sharing, costs)) if shared else {}
     made = [
         ShowbackRow(
@@ -177,7 +181,7 @@ def showback(con: duckdb.DuckDBPyConnection, scope: Scope, rule: Rule) -> Showba
         for n in names
     ]  # fmt: skip
     made.sort(key=lambda r: (-r.total, r.name))
-    return Showback(rule, tuple(made), shared, tuple(sorted(common & own.keys())))
+    return Showback(rule, tuple(made), shared, tuple(sorted(common & own.keys())), missing)
 
 
 def _weights(rule: Rule, sharing: Sequence[str], costs: Mapping[str, int]) -> dict[str, Fraction]:

@@ -62,13 +62,15 @@ def _register() -> None:
         price,
         rates,
         report,
+        report_month,
         serve,
         sql,
         unit,
     )  # fmt: skip
 
     for module in (
-        demo, ingest, price, report, forecast, budget, anomalies, unit, export, rates, sql, serve,
+        demo, ingest, price, report, report_month, forecast, budget, anomalies, unit, export,
+        rates, sql, serve,
     ):  # fmt: skip
         module.register(app)
 

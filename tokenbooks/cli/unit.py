@@ -86,16 +86,14 @@ def unit(
     earned, missed = (show_usd(usd(v)) for v in (made.cache_earned_pico, made.cache_missed_pico))
     say(f"cache: {earned} saved; at most {missed} missed, seen on the "
         f"{percent(made.session_share)} of calls that name a session")  # fmt: skip
-    say(
-        f"failed: {calls(made.failed_calls)} "
-        f"({percent(made.failed_calls / made.total.calls, 1)}), {show_usd(usd(made.failed_cost_pico))}"
-    )
+    share = percent(made.failed_calls / made.total.calls, 1)
+    say(f"failed: {calls(made.failed_calls)} ({share}), {show_usd(usd(made.failed_cost_pico))}")
     if made.top:
         table(
             [(f"Top {top_by}", "left"), ("Calls", "right"), ("Cost", "right"), ("Share", "right")],
             [
                 (name, f"{row.calls:,}", show_usd(row.cost_usd),
-                 percent(float(row.cost_usd / made.total.cost_usd) if made.total.cost_pico else None))
+                 percent(row.cost_pico / made.total.cost_pico if made.total.cost_pico else None))
                 for name, row in made.top
             ],
         )  # fmt: skip
@@ -210,9 +208,8 @@ def showback(
     if made.shared:
         names = ", ".join(made.shared_names)
         say(f"{plain(usd(made.shared))} USD of {names} is shared, split {_words(how.rule)}")
-    missing = sum(r.unpriced_calls for r in made.rows)
-    if missing:
-        note(f"{calls(missing)} have no price and are in nobody's cost")
+    if made.unpriced_calls:
+        note(f"{calls(made.unpriced_calls)} have no price and are in nobody's cost")
     if convert is not None:
         say(convert.words)
 
