@@ -30,6 +30,9 @@ def top_of(value: float) -> float:
 
 
 def _number(value: float) -> str:
+    for limit, unit in ((1e9, "B"), (1e6, "M")):
+        if abs(value) >= limit:
+            return f"{value / limit:,.3g}{unit}"
     return f"{value:,.0f}" if value >= 10 or value == 0 else f"{value:.2g}"
 
 

@@ -64,22 +64,23 @@ def gather(
     rules: Rules | None = None,
     where: Mapping[str, Sequence[str]] | None = None,
 ) -> Month:
-    """Ask everything. Budgets are judged as of the month's end, or of the newest call's day if the
-    month is still running. Raises what the questions raise."""
+    """Ask everything. Budgets are judged as of the month's end, or of the day after the newest
+    call if the month is still running. Raises what the questions raise."""
     held = {k: list(v) for k, v in (where or {}).items()}
     scope = scope_of(span, zone, held)
     past = before(span)
     days = spend(con, ["day", "variant"], scope)
     total = spend(con, scope=scope).total
     newest = max((r.keys[0].date() for r in days.rows), default=span.since)
-    end = min(span.until, newest + timedelta(days=1))
+    end = max(min(span.until, newest + timedelta(days=1)), span.since + timedelta(days=1))
     book = exchange or Exchange()
     judged = ()
     notes: list[str] = []
     if budgets:
-        # The day after the last one: a closed month has nothing left to forecast.
-        as_of = end if end < span.until else span.until - timedelta(days=1)
-        made = budget_statuses(con, catalogue, budgets, book, zone=zone, as_of=as_of)
+        # From the day after the newest call on: a closed month has nothing left to forecast.
+        made = budget_statuses(
+            con, catalogue, budgets, book, zone=zone, as_of=end, day=end - timedelta(days=1)
+        )
         judged, notes = made.statuses, list(made.notes)
     found = store_anomalies(
         con, catalogue, rules or Rules(), since=span.since, until=end, zone=zone, where=where

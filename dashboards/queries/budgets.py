@@ -48,10 +48,12 @@ def budget_statuses(
     *,
     zone: str = "UTC",
     as_of: date | None = None,
+    day: date | None = None,
     now: datetime | None = None,
 ) -> Judged:
-    """Judge every budget. Raises `BudgetError` for a scope that does not exist, `CurrencyError`
-    for a currency without a rate."""
+    """Judge every budget with what was spent before and on `as_of` (default: today), over the
+    period that `day` falls in (default: `as_of`). Raises `BudgetError` for a scope that does not
+    exist, `CurrencyError` for a currency without a rate."""
     from dashboards.forecasting.outlook import ForecastError, starting_day
 
     notes: list[str] = []
@@ -70,7 +72,7 @@ def budget_statuses(
                 dimension(name, zone)
             except ScopeError as error:
                 raise BudgetError(f"budget {budget.name!r}: scope: {error}") from error
-        status, note = _judge(con, ahead, budget, exchange)
+        status, note = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
         made.append(status)
         notes += [note] if note else []
     return Judged(as_of, tuple(made), tuple(dict.fromkeys(notes)))
@@ -111,12 +113,15 @@ class _Ahead:
 
 
 def _judge(
-    con: duckdb.DuckDBPyConnection, ahead: _Ahead, budget: Budget, exchange: Exchange
+    con: duckdb.DuckDBPyConnection,
+    ahead: _Ahead,
+    budget: Budget,
+    exchange: Exchange,
+    span: Span,
 ) -> tuple[Status, str]:
     from dashboards.forecasting.outlook import ForecastError
 
     zone, as_of = ahead.zone, ahead.as_of
-    span = span_of(budget, as_of)
     tokens = budget.amount.in_tokens
     limit, note = int(budget.amount.value), ""
     if not tokens:
