@@ -55,6 +55,7 @@ def _root(
 COMMANDS = (
     "demo", "ingest", "price", "report", "forecast", "budget", "export", "rates", "count",
     "simulate", "traffic", "sql", "serve",
+    "lake", "doctor",
 )  # fmt: skip
 
 
