@@ -81,7 +81,7 @@ def lake_ingest(
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Append logs to a lake without a store: many machines at once, and a replay changes nothing."""
+    """Append logs to a lake without a store: many machines at once; a replay changes nothing."""
     from ingest.importer import ImportOptions
     from ingest.lake import ingest_to_lake
     from tokenbooks.cli.ingest import _total, print_reports
