@@ -1,4 +1,4 @@
-"""`tokenbooks anomalies` and `tokenbooks explain`: what stood out, and why cost moved."""
+"""`tokenbooks anomalies` and `tokenbooks why`: what stood out, and why cost moved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tokenbooks.cli.output import FINDING, fail, note, print_json, say, table
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("anomalies")(anomalies)
-    app.command("explain")(explain)
+    app.command("why")(why)
 
 
 def anomalies(
@@ -140,7 +140,7 @@ def _sentence(a: Any) -> str:
     return f"  {_scope(a)}, {_days(a)}: " + ", ".join(parts)
 
 
-def explain(
+def why(
     before: Annotated[
         str, typer.Option("--from", help="The earlier period: 2026-02, 2026-Q1, last-month, A..B.")
     ],
