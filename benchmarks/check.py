@@ -2,9 +2,9 @@
 
     python -m benchmarks.check [FILES]
 
-The corpus is made here: 1,000 files of 200 to 1,200 words in the mix of a prompt repository (Markdown
-and text 60 %, Jinja with an include 25 %, chat JSON 10 %, Prompty 5 %). The floor reads the same
-files and encodes each once with the same tokenizer; both run in fresh processes, start-up included,
+The corpus is made here: 1,000 files of 200 to 1,200 words in the mix of a prompt repository
+(Markdown and text 60 %, Jinja with an include 25 %, chat JSON 10 %, Prompty 5 %). The floor reads
+the same files and encodes each once with the same tokenizer; both run in fresh processes, start-up included,
 and the best of five counts. The goal is a ratio of at most 3.
 """
 
@@ -18,11 +18,46 @@ import tempfile
 import time
 from pathlib import Path
 
-VOCABULARY = (
-    "the a customer order answer question please never always tool result format JSON list summary "
-    "translate careful policy refund ticket agent response language user system note example input "
-    "output step verify citation source document between however unless configuration"
-).split()
+VOCABULARY = [
+    "the",
+    "a",
+    "customer",
+    "order",
+    "answer",
+    "question",
+    "please",
+    "never",
+    "always",
+    "tool",
+    "result",
+    "format",
+    "JSON",
+    "list",
+    "summary",
+    "translate",
+    "careful",
+    "policy",
+    "refund",
+    "ticket",
+    "agent",
+    "response",
+    "language",
+    "user",
+    "system",
+    "note",
+    "example",
+    "input",
+    "output",
+    "step",
+    "verify",
+    "citation",
+    "source",
+    "document",
+    "between",
+    "however",
+    "unless",
+    "configuration",
+]
 
 FLOOR = """
 import sys

@@ -94,11 +94,6 @@ def vector_row(vector_id: int, card_id: int, v: RateVector) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def meter_bit(meter: str) -> int:
-    """The bit of a meter in a mask of `kinds`."""
-    return _BIT[meter]
-
-
 def unpriced_mask(v: RateVector) -> int:
     """The counted meters that a vector has no price for, as a mask like `kinds`."""
     return sum(_BIT[m] for m in COUNTED if v.price(m) is None)

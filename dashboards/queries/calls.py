@@ -1,9 +1,9 @@
 """Single calls: how their cost is spread, a page of them, and the lines of one.
 
-    spread = distribution(con, Scope())
-    spread.quantiles_pico[0.5]            # the cost half of the calls stay below, exact
-    calls = calls_page(con, Scope(), page=2)
-    call_lines(con, calls[0]["call_key"])
+spread = distribution(con, Scope())
+spread.quantiles_pico[0.5]            # the cost half of the calls stay below, exact
+calls = calls_page(con, Scope(), page=2)
+call_lines(con, calls[0]["call_key"])
 """
 
 from __future__ import annotations

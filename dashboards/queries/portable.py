@@ -62,7 +62,7 @@ def open_lake(path: Path, engine: str = "duckdb") -> Lake:
     holds no usage. A Spark server must see the lake under the same path.
     """
     try:
-        import ibis
+        import ibis  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EngineError(
             "queries over a lake need the extra `spark`: pip install 'tokenbooks[spark]'"
@@ -85,8 +85,8 @@ def open_lake(path: Path, engine: str = "duckdb") -> Lake:
 
 def _spark(address: str) -> Any:
     try:
-        import ibis
-        from pyspark.sql import SparkSession
+        import ibis  # pyright: ignore[reportMissingImports]
+        from pyspark.sql import SparkSession  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise EngineError(
             "Spark Connect needs the extra `spark`: pip install 'tokenbooks[spark]'"
@@ -101,7 +101,7 @@ def _spark(address: str) -> Any:
 
 def _each_once(usage: Any) -> Any:
     """One row a call: the final sighting, then the larger, then the more detailed one."""
-    import ibis
+    import ibis  # pyright: ignore[reportMissingImports]
 
     counted = sum(((usage[m].fill_null(0) > 0).cast("int64") for m in COUNTED), ibis.literal(0))
     ranked = usage.mutate(
@@ -143,7 +143,7 @@ def _edges(values: Iterable[Any], low: Any, high: Any) -> list[Any]:
 
 def _position(value: Any, edges: Sequence[Any]) -> Any:
     """Which interval between sorted edges a value is in, as a sum of comparisons."""
-    import ibis
+    import ibis  # pyright: ignore[reportMissingImports]
 
     return sum(((value >= edge).cast("int64") for edge in edges), ibis.literal(0).cast("int64"))
 
@@ -173,7 +173,7 @@ def _cells(
     lake: Lake, calls: Any, by: Sequence[str], catalogue: Catalogue, extra: Sequence[RateVector]
 ) -> tuple[list[_Group], dict[tuple[str | None, ...], Route]]:
     """Sum calls into cells that no price's edge crosses, and the route of each."""
-    import ibis
+    import ibis  # pyright: ignore[reportMissingImports]
 
     reach = _rows(
         lake,

@@ -1,6 +1,6 @@
 """How far the books can be trusted: what was imported, refused, replaced, and priced by guess.
 
-    totals(con).unpriced_calls, imports(con), rejects(con), replacements(con)
+totals(con).unpriced_calls, imports(con), rejects(con), replacements(con)
 """
 
 from __future__ import annotations

@@ -163,8 +163,9 @@ def showback(con: duckdb.DuckDBPyConnection, scope: Scope, rule: Rule) -> Showba
     own = {show_value(r.keys[0], rule.by): r for r in rows}
     shared = sum(r.cost_pico for name, r in own.items() if name in common)
     carriers = [n for n in own if n not in common]
-    names = list(dict.fromkeys([*carriers, *rule.among, *(rule.shares or {})]))
-    sharing = list(rule.among) or names
+    everybody: list[str] = [*carriers, *rule.among, *(rule.shares or {})]
+    names: list[str] = list(dict.fromkeys(everybody))
+    sharing: list[str] = list(rule.among) or names
     costs = {n: own[n].cost_pico if n in own and n not in common else 0 for n in names}
     if not names:
         # Nobody but the shared: it stays where it is, under its own names.

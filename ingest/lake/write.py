@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.store import load
+from ingest.store import ledger, load
 from pricing import sql
 
 if TYPE_CHECKING:
@@ -195,12 +195,16 @@ def _ingest_source(lake: Path, source: Any, options: ImportOptions) -> FileRepor
     try:
         con.execute("SET enable_progress_bar = false")
         con.execute(sql.create_table(load.STAGE, load.STAGE_COLUMNS))
-        aggregates = importer.drain(
-            source, reader, options, report, lambda rows: load.stage(con, rows), None
-        )
-        if aggregates:
+        entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
+        results, context = importer.read_source(source, reader, options)
+        extract = importer.Extract(entry)
+        for rows in importer.staged_batches(extract, results, options):
+            load.stage(con, rows)
+        report.records, report.rejects = entry.records, entry.rejects
+        report.notes = list(context.notes)
+        if extract.reported:
             report.notes.append(
-                f"{len(aggregates)} rows of an aggregated report are not for a lake: import them"
+                f"{len(extract.reported)} rows of an aggregated report are not for a lake: import them"
                 " into a store to reconcile"
             )
         dates = con.execute(
