@@ -32,7 +32,8 @@ ARGUMENTS = [
     "--force-color-profile=srgb",
 ]
 READY = "[data-testid='stAppViewContainer']"
-BUSY = "[data-testid='stStatusWidget'], [data-testid='stSkeleton']"
+DONE = "[data-testid='stApp'][data-test-script-state='notRunning']"
+BUSY = "[data-testid='stSkeleton'], [data-stale='true']"
 FAILED = "[data-testid='stException']"
 
 
@@ -105,11 +106,12 @@ def settle(page: Any, timeout: float = 20_000) -> None:
     """Wait until the page's script has run and its charts are drawn."""
     page.wait_for_selector(READY, timeout=timeout)
     page.wait_for_selector("h1", timeout=timeout)
-    page.wait_for_timeout(150)
+    page.wait_for_timeout(200)
+    page.wait_for_selector(DONE, timeout=timeout)
     page.wait_for_function(
         f'() => document.querySelectorAll("{BUSY}").length === 0', timeout=timeout
     )
-    page.wait_for_timeout(250)
+    page.wait_for_timeout(300)
 
 
 def console_errors(message: Any, page: str) -> list[str]:

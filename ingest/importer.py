@@ -12,6 +12,7 @@ nothing, and a file that has grown is read again, its known calls recognised by 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -188,26 +189,33 @@ def import_paths(
     """Import files and folders; each file is a transaction of its own. Never raises for a bad
     file: its report says what is wrong and the rest goes on."""
     chosen = options or ImportOptions()
-    reports: list[FileReport] = []
+    return [
+        found
+        if isinstance(found, FileReport)
+        else import_source(store, catalogue, found, chosen, progress=progress)
+        for found in sources(paths, store.path, progress=progress)
+    ]
+
+
+def sources(
+    paths: Sequence[Path], own: Path, *, progress: Progress | None = None
+) -> Iterator[Source | FileReport]:
+    """Every file looked at (`-` is standard input); one that cannot be read is a report already.
+
+    The store itself (`own`) is never opened: closing it again would drop this process's lock.
+    """
     for path in find_files(paths):
         if progress is not None:
             progress(str(path), 0)
-        if is_the_store(path, store.path):
-            reports.append(FileReport(str(path), "failed", error=f"{path} is the store itself"))
-            continue
         try:
-            source = look(path)
+            if str(path) == "-":
+                yield look_at_bytes(sys.stdin.buffer.read())
+            elif path.resolve() == own.resolve():
+                yield FileReport(str(path), "failed", error=f"{path} is the database itself")
+            else:
+                yield look(path)
         except UnreadableFile as error:
-            reports.append(FileReport(str(path), "failed", error=str(error)))
-            continue
-        reports.append(import_source(store, catalogue, source, chosen, progress=progress))
-    return reports
-
-
-def is_the_store(path: Path, store: Path) -> bool:
-    """Whether a path is the store's own file. It must not even be opened: a POSIX lock is gone
-    as soon as its process closes any handle on the file."""
-    return path.exists() and store.exists() and path.samefile(store)
+            yield FileReport(str(path), "failed", error=str(error))
 
 
 def import_bytes(

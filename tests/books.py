@@ -180,7 +180,7 @@ def put(store: Store, catalogue: Catalogue, records: Iterable[UsageRecord]) -> l
 def dump(store: Store) -> list[tuple[Any, ...]]:
     """Everything a store says of its calls, without what depends on the order of imports."""
     return store.con.execute(
-        "SELECT * EXCLUDE (import_id, line, tags), map_entries(tags)::VARCHAR FROM calls"
+        "SELECT * EXCLUDE (import_id, line, tags), list_sort(map_entries(tags))::VARCHAR FROM calls"
         " ORDER BY call_key"
     ).fetchall()
 

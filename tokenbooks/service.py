@@ -20,10 +20,10 @@ import socket
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tokenbooks.gate import Gate, is_loopback, sign_in_routes
 
@@ -83,10 +83,13 @@ class Owner:
 
     def tend(self) -> None:
         """One round of upkeep: absorb the inbox, publish a snapshot if something changed."""
-        absorb = _absorber()
-        if absorb is not None and _inbox_has_work(self.store.path):
+        from ingest.store import handover
+
+        if _batches_wait(self.store.path):
             with self.writing() as store:
-                absorb(store, self.catalogue)
+                for report in handover.absorb(store, self.catalogue):
+                    if report.state == "failed":
+                        log.warning("%s: %s", report.path, report.error)
         due = time.monotonic() - self._published_at >= PUBLISH_EVERY
         if self.generation != self._published and due:
             self.publish()
@@ -125,20 +128,34 @@ class Owner:
             self.store.close()
 
 
-def _inbox_has_work(path: Path) -> bool:
+class Part(Protocol):
+    """Something that runs as long as the service does."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def close(self) -> None:
+        """End, with nothing half done."""
+
+
+def collector_parts(
+    owner: Owner, settings: Settings, token: str
+) -> tuple[Sequence[BaseRoute], Sequence[Part]]:
+    """The collector's routes and its writer, where the settings ask for it (`[serve]`)."""
+    if not settings.serve.collector:
+        return (), ()
+    from ingest.collector import Collector, Limits, routes
+
+    limits = Limits(max_body=settings.serve.max_body_mb * 1024 * 1024)
+    collector = Collector(owner.catalogue, owner.writing, limits)
+    return routes(collector, token=token), (collector,)
+
+
+def _batches_wait(path: Path) -> bool:
+    """Whether another process left a finished batch beside the store."""
     from ingest.store.database import beside
 
-    folder = beside(path, "inbox")
-    return folder.is_dir() and any(folder.iterdir())
-
-
-def _absorber() -> Callable[[Store, Catalogue], Any] | None:
-    """What brings finished batches of other processes into the store, where it exists."""
-    try:
-        from ingest.store import handover
-    except ImportError:
-        return None
-    return handover.absorb
+    return any(beside(path, "inbox").glob("[!.]*.parquet"))
 
 
 def open_owner(db: Path, catalogue: Catalogue) -> Owner:
@@ -168,12 +185,14 @@ def build_app(
     token: str = "",
     host: str = "127.0.0.1",
     routes: Sequence[BaseRoute] = (),
+    parts: Sequence[Part] = (),
     on_start: Callable[[], None] = lambda: None,
 ) -> App:
     """The ASGI application: pages, health, sign-in and the given routes behind one gate.
 
     `routes` are Starlette routes of other parts (collector, mock endpoint); they are checked for
-    the token like everything else. The application closes the owner when it stops.
+    the token like everything else. `parts` are started and closed with the application, which
+    closes the owner last.
     """
     from starlette.middleware import Middleware
     from starlette.requests import Request
@@ -199,12 +218,16 @@ def build_app(
         return JSONResponse({"status": "ok", "generation": owner.generation})
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: App) -> Any:
+    async def lifespan(_: App) -> AsyncIterator[dict[str, Any]]:
         owner.start()
+        for part in parts:
+            part.start()
         on_start()
         try:
             yield {"owner": owner}
         finally:
+            for part in parts:
+                part.close()
             owner.close()
 
     return App(
@@ -291,7 +314,14 @@ def run(
         if open_browser:
             threading.Timer(0.5, webbrowser.open, [address]).start()
 
+    further, running = collector_parts(owner, settings, secret) if settings else ((), ())
     app = build_app(
-        owner, settings=settings, token=secret, host=host, routes=routes(owner), on_start=started
+        owner,
+        settings=settings,
+        token=secret,
+        host=host,
+        routes=[*further, *routes(owner)],
+        parts=running,
+        on_start=started,
     )
     app.run(config=streamlit_config(host, port))

@@ -15,15 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from budgets.check.config import Size, Traffic, fraction
 from budgets.check.errors import PromptError
 from budgets.check.measure import Tokens
-from pricing.caching import CacheRule, rule_for
 from pricing.catalogue import Catalogue, Route
 from pricing.estimator import price_counts
 from pricing.money import usd
 from pricing.variants import Variant
+
+if TYPE_CHECKING:
+    from pricing.caching import CacheRule
 
 LEVELS = ("low", "expected", "high")
 _NONE = Size(low=0, expected=0, high=0)
@@ -80,6 +83,8 @@ def find_rates(model: str, catalogue: Catalogue, at: datetime, tier: str | None)
     if priced is None:
         why = routes[0].reason if routes else "no seller's card lists it"
         raise PromptError("unpriced-model", f"{model} has no price: {why}.")
+    from pricing.caching import rule_for
+
     variant = catalogue.variant(priced.variant or "", priced.seller)
     found = Rates(
         model, catalogue, priced, at, variant, rule_for(priced.variant or model, at.date())

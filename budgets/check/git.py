@@ -95,7 +95,12 @@ def tracked(root: Path) -> list[str] | None:
         raw = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     except GitError:
         return None
-    return sorted({p for p in raw.decode("utf-8", "surrogateescape").split("\0") if p})
+    gone = git(root, "ls-files", "-z", "--deleted")
+    known, deleted = (
+        {p for p in names.decode("utf-8", "surrogateescape").split("\0") if p}
+        for names in (raw, gone)
+    )
+    return sorted(known - deleted)
 
 
 def files_at(root: Path, commit: str) -> list[str]:

@@ -34,7 +34,7 @@ MORE = ("project", "feature", "customer", "environment", "tier", "seller", "prov
 NONE = "(none)"
 """How "the call does not say" reads in a list."""
 
-CUSTOM = "custom"
+CUSTOM = "Custom"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,11 @@ def _zone(source: Source) -> str:
 
 def _period(books: Extent, zone: str) -> Period:
     name = st.selectbox(
-        "Period", [*NAMES, CUSTOM], key="period", bind="query-params",
-        format_func=lambda n: n[:1].upper() + n[1:],
+        "Period", [*(n.capitalize() for n in NAMES), CUSTOM], key="period", bind="query-params",
         help="Counted back from the last call in the books.",
     )  # fmt: skip
     if name != CUSTOM:
-        span = period(name, books, zone)
+        span = period(name.lower(), books, zone)
         st.caption(span.words())
         return span
     whole = period("all time", books, zone)

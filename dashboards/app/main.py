@@ -18,9 +18,6 @@ ICON = (
     'stroke-width="2.6" stroke-linecap="round"/></svg>'
 )
 
-# Pages that answer without any imported call.
-STORELESS = ("rates", "simulate", "replay")
-
 st.set_page_config(page_title="tokenbooks", page_icon=ICON, layout="wide")
 
 page = st.navigation(
@@ -39,7 +36,8 @@ page = st.navigation(
 )
 st.title(page.title)
 try:
-    if page.url_path not in STORELESS and source.current().ask(extent) is None:
+    chosen = next(e for e in PAGES if e.title == page.title)
+    if chosen.needs_calls and source.current().ask(extent) is None:
         parts.empty_store(source.current().path)
     else:
         page.run()

@@ -219,7 +219,7 @@ def table(
 
 
 def chart(
-    drawing: alt.Chart | alt.LayerChart,
+    drawing: alt.Chart | alt.LayerChart | alt.FacetChart,
     rows: Sequence[Row],
     columns: Sequence[Column],
     name: str,

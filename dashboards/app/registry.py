@@ -9,12 +9,14 @@ VIEWS = Path(__file__).parent / "views"
 
 
 class Entry(NamedTuple):
-    """One page: its file in `views/` (and its address), title, icon, and what it is for."""
+    """One page: its file in `views/` (and its address), title, icon, what it is for, and whether
+    it has something to say only once calls are imported."""
 
     name: str
     title: str
     icon: str
     help: str
+    needs_calls: bool = True
 
     @property
     def file(self) -> Path:
@@ -25,10 +27,10 @@ class Entry(NamedTuple):
 PAGES: tuple[Entry, ...] = (
     Entry("overview", "Overview", "space_dashboard", "Spend over time, key figures, what changed."),
     Entry("variants", "Variants", "compare_arrows", "The same traffic on other variants."),
-    Entry("rates", "Rates", "sell", "The pricing table with its history and sources."),
+    Entry("rates", "Rates", "sell", "The pricing table with its history and sources.", False),
     Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
-    Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch."),
-    Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices."),
+    Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch.", False),
+    Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices.", False),
     Entry("reconcile", "Reconcile", "balance", "What was charged against what the books say."),
     Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
 )

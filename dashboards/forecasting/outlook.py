@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import duckdb
 
 Floats = NDArray[np.float64]
+Where = Mapping[str, str | Sequence[str]]
 PICO = 10**12
 FEW_DAYS = 28
 LEAVES = ("team", "variant")
@@ -73,12 +74,15 @@ class Outlook:
     extra: dict[str, Floats] = field(default_factory=dict)
     """Launches: USD paths that belong to no leaf."""
 
-    def leaves(self, where: Mapping[str, str] | None = None) -> list[Leaf]:
-        """The leaves whose dimensions have the given values."""
-        at = {self.seen.by.index(name): value for name, value in (where or {}).items()}
-        return [f for f in self.units if all(f.keys[n] == v for n, v in at.items())]
+    def leaves(self, where: Where | None = None) -> list[Leaf]:
+        """The leaves whose dimensions have the given value, or one of the given values."""
+        at = {
+            self.seen.by.index(name): (value,) if isinstance(value, str) else tuple(value)
+            for name, value in (where or {}).items()
+        }
+        return [f for f in self.units if all(f.keys[n] in v for n, v in at.items())]
 
-    def money(self, where: Mapping[str, str] | None = None) -> Floats:
+    def money(self, where: Where | None = None) -> Floats:
         """(paths, days) USD still to come: of everything, or of the leaves that match."""
         total: Floats | None = None
         for leaf in self.leaves(where):
@@ -91,14 +95,14 @@ class Outlook:
                 total = paths if total is None else total + paths
         return np.zeros((2, len(self.dates))) if total is None else total
 
-    def tokens(self, where: Mapping[str, str] | None = None) -> Floats:
+    def tokens(self, where: Where | None = None) -> Floats:
         """(paths, days) tokens still to come, priced or not."""
         chosen = [f for f in self.leaves(where) if METERS[f.meter].unit == "token"]
         if not chosen:
             return np.zeros((2, len(self.dates)))
         return np.sum([self.units[f] for f in chosen], axis=0)
 
-    def spent(self, span: Span, where: Mapping[str, str] | None = None) -> int:
+    def spent(self, span: Span, where: Where | None = None) -> int:
         """Pico-dollars already spent in a span; the span must lie within the days seen."""
         total = 0
         for leaf in self.leaves(where):
@@ -117,12 +121,12 @@ class Outlook:
         low, high = np.datetime64(span.since, "D"), np.datetime64(span.until, "D")
         return (self.dates >= low) & (self.dates < high)
 
-    def end_of(self, span: Span, where: Mapping[str, str] | None = None) -> tuple[float, ...]:
+    def end_of(self, span: Span, where: Where | None = None) -> tuple[float, ...]:
         """P10, P50 and P90 of a span's total in USD, what is spent included."""
         paths = self.money(where)[:, self.ahead(span)]
         return tuple(float(v) for v in period_end(paths, self.spent(span, where) / PICO))
 
-    def rungs(self, where: Mapping[str, str] | None = None) -> dict[Rung, float]:
+    def rungs(self, where: Where | None = None) -> dict[Rung, float]:
         """Share of the forecast money that stands on each rung, largest first."""
         share: dict[Rung, float] = {}
         for leaf in self.leaves(where):

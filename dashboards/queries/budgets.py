@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from budgets.spend.model import Budget, BudgetError
-from budgets.spend.periods import span_of
+from budgets.spend.periods import Span, span_of
 from budgets.spend.status import Status, judge
 from dashboards.queries.scope import Scope, ScopeError, dimension
 from dashboards.queries.spend import spend
@@ -24,6 +24,8 @@ from pricing.currency import Exchange
 
 if TYPE_CHECKING:
     import duckdb
+
+    from dashboards.forecasting.outlook import Outlook
 
 LONGEST = 400
 """Days ahead that are forecast at most; a budget that ends later has no forecast yet."""
@@ -46,10 +48,12 @@ def budget_statuses(
     *,
     zone: str = "UTC",
     as_of: date | None = None,
+    day: date | None = None,
     now: datetime | None = None,
 ) -> Judged:
-    """Judge every budget. Raises `BudgetError` for a scope that does not exist, `CurrencyError`
-    for a currency without a rate."""
+    """Judge every budget with what was spent before and on `as_of` (default: today), over the
+    period that `day` falls in (default: `as_of`). Raises `BudgetError` for a scope that does not
+    exist, `CurrencyError` for a currency without a rate."""
     from dashboards.forecasting.outlook import ForecastError, starting_day
 
     notes: list[str] = []
@@ -61,29 +65,63 @@ def budget_statuses(
             as_of = (now or datetime.now()).date()
             notes.append("there are no calls yet")
     made = []
+    ahead = _Ahead(con, catalogue, zone, as_of)
     for budget in budgets:
         for name in budget.scope:
             try:
                 dimension(name, zone)
             except ScopeError as error:
                 raise BudgetError(f"budget {budget.name!r}: scope: {error}") from error
-        status, note = _judge(con, catalogue, budget, exchange, zone, as_of)
+        status, note = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
         made.append(status)
         notes += [note] if note else []
     return Judged(as_of, tuple(made), tuple(dict.fromkeys(notes)))
 
 
+class _Ahead:
+    """Outlooks of one moment: the whole store's is made once and serves every budget whose scope
+    is in its leaves, so that a budget and the forecast page say the same."""
+
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, catalogue: Catalogue, zone: str, as_of: date
+    ) -> None:
+        self.con, self.catalogue, self.zone, self.as_of = con, catalogue, zone, as_of
+        self._whole: dict[int, Outlook] = {}
+
+    def paths(self, budget: Budget, span: Span) -> tuple[Any, Any]:
+        """(paths, dates) still to come within a budget's span. Raises `ForecastError`."""
+        from dashboards.forecasting.outlook import LEAVES, look_ahead
+
+        horizon = (span.until - self.as_of).days
+        where: dict[str, list[str]] | None = None
+        if set(budget.scope) <= set(LEAVES):
+            if horizon not in self._whole:
+                self._whole[horizon] = look_ahead(
+                    self.con, self.catalogue, (), Scope(zone=self.zone), horizon=horizon,
+                    start=self.as_of,
+                )  # fmt: skip
+            seen = self._whole[horizon]
+            where = {name: [v or "(none)" for v in held] for name, held in budget.scope.items()}
+        else:
+            seen = look_ahead(
+                self.con, self.catalogue, (), Scope(zone=self.zone, where=budget.scope),
+                horizon=horizon, start=self.as_of,
+            )  # fmt: skip
+        within = seen.ahead(span)
+        paths = seen.tokens(where) if budget.amount.in_tokens else seen.money(where)
+        return paths[:, within], seen.dates[within]
+
+
 def _judge(
     con: duckdb.DuckDBPyConnection,
-    catalogue: Catalogue,
+    ahead: _Ahead,
     budget: Budget,
     exchange: Exchange,
-    zone: str,
-    as_of: date,
+    span: Span,
 ) -> tuple[Status, str]:
-    from dashboards.forecasting.outlook import ForecastError, look_ahead
+    from dashboards.forecasting.outlook import ForecastError
 
-    span = span_of(budget, as_of)
+    zone, as_of = ahead.zone, ahead.as_of
     tokens = budget.amount.in_tokens
     limit, note = int(budget.amount.value), ""
     if not tokens:
@@ -106,16 +144,9 @@ def _judge(
         ]
         missing = 0 if tokens else answer.total.unpriced_tokens
     paths = dates = None
-    horizon = (span.until - as_of).days
-    if 0 < horizon <= LONGEST:
+    if 0 < (span.until - as_of).days <= LONGEST:
         try:
-            seen = look_ahead(
-                con, catalogue, (), Scope(zone=zone, where=budget.scope),
-                horizon=horizon, start=as_of,
-            )  # fmt: skip
-            within = seen.ahead(span)
-            paths = (seen.tokens() if tokens else seen.money())[:, within]
-            dates = seen.dates[within]
+            paths, dates = ahead.paths(budget, span)
         except ForecastError as error:
             note = note or f"budget {budget.name!r}: {error}"
     status = judge(

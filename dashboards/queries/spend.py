@@ -99,6 +99,12 @@ class Spend:
     rows: tuple[SpendRow, ...]
     total: SpendRow
 
+    @classmethod
+    def of(cls, by: Sequence[str], rows: Sequence[SpendRow]) -> Spend:
+        """An answer from its rows: ordered by period, then by cost, with their exact total."""
+        ordered = sorted(rows, key=lambda r: _order(r, by))
+        return cls(tuple(by), tuple(ordered) if by else (), _total(ordered))
+
     def as_json(self) -> dict[str, Any]:
         """Plain types, rows and total."""
         return {

@@ -208,7 +208,7 @@ def publish_snapshot(store: Store) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     number = time.time_ns()
     draft = folder / f".{number}.{os.getpid()}.tmp"
-    _copy_outside(store.path, draft)
+    _copy_elsewhere(store.path, draft)
     final = folder / f"snapshot-{number:020d}.duckdb"
     draft.rename(final)
     for old in sorted(folder.glob("snapshot-*.duckdb"))[:-2]:
@@ -217,20 +217,19 @@ def publish_snapshot(store: Store) -> Path:
     return final
 
 
-def _copy_outside(source: Path, target: Path) -> None:
-    """Copy a file in a child process. A POSIX lock is gone as soon as its process closes *any*
-    handle on the file: copying here would silently let a second owner in."""
-    script = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
-    try:
-        subprocess.run(
-            [sys.executable, "-I", "-S", "-c", script, str(source), str(target)],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-    except subprocess.CalledProcessError as error:
-        with contextlib.suppress(OSError):
-            target.unlink(missing_ok=True)
-        last = (error.stderr or "").strip().splitlines()[-1:] or ["unknown error"]
-        raise StoreError(f"{target.parent}: cannot publish a snapshot: {last[0]}") from error
+def _copy_elsewhere(source: Path, target: Path) -> None:
+    """Copy a file in a child process. A POSIX lock falls as soon as its process closes *any* handle
+    of the file: copying it here would open the store to a second writer."""
+    code = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(source), str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        target.unlink(missing_ok=True)
+        raise OSError(f"no snapshot of {source}: {done.stderr.strip().splitlines()[-1:]}")
 
 
 def newest_snapshot(path: Path) -> Path | None:

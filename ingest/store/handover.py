@@ -21,9 +21,8 @@ import hashlib
 import json
 import os
 import random
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest import importer
-from ingest.files import Source, UnreadableFile, look, look_at_bytes
+from ingest.files import Source, UnreadableFile
 from ingest.importer import Extract, FileReport, ImportOptions, Progress
 from ingest.readers.mapping import MappingError
 from ingest.record import Reject, ReportedRow
@@ -73,14 +72,7 @@ def import_or_hand_over(
         try:
             book.sync(store, catalogue)
             absorb(store, catalogue)
-            reports = []
-            for source in _sources(path, paths, progress):
-                if isinstance(source, FileReport):
-                    reports.append(source)
-                    continue
-                reports.append(
-                    importer.import_source(store, catalogue, source, chosen, progress=progress)
-                )
+            reports = importer.import_paths(store, catalogue, paths, chosen, progress=progress)
             absorb(store, catalogue)
             return reports
         finally:
@@ -89,7 +81,7 @@ def import_or_hand_over(
         source
         if isinstance(source, FileReport)
         else hand_over(path, source, chosen, progress=progress)
-        for source in _sources(path, paths, progress)
+        for source in importer.sources(paths, path, progress=progress)
     ]
     # The owner may have left between the last look and the drop: then nobody would come by.
     with contextlib.suppress(StoreError):
@@ -123,25 +115,6 @@ def absorb_if_free(path: Path, catalogue: Catalogue) -> list[FileReport]:
         return absorb(store, catalogue)
     finally:
         store.close()
-
-
-def _sources(
-    store: Path, paths: Sequence[Path], progress: Progress | None
-) -> Iterator[Source | FileReport]:
-    """Every file looked at; one that cannot be read is a report already."""
-    for path in importer.find_files(paths):
-        if progress is not None:
-            progress(str(path), 0)
-        if importer.is_the_store(path, store):
-            yield FileReport(str(path), "failed", error=f"{path} is the store itself")
-            continue
-        try:
-            if str(path) == "-":
-                yield look_at_bytes(sys.stdin.buffer.read())
-            else:
-                yield look(path)
-        except UnreadableFile as error:
-            yield FileReport(str(path), "failed", error=str(error))
 
 
 # --- dropping a batch -----------------------------------------------------------------------

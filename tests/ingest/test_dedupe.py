@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ingest.record import UsageRecord
@@ -193,7 +193,7 @@ def sightings(draw: Any) -> list[UsageRecord]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=8, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(data=st.data(), found=sightings())
 def test_every_order_and_grouping_of_imports_makes_the_same_store(
     opened: Store, data: st.DataObject, found: list[UsageRecord]

@@ -53,8 +53,9 @@ def _root(
 
 # One module a group of commands; the order is the order of `--help`.
 COMMANDS = (
-    "demo", "ingest", "price", "report", "forecast", "budget", "export", "rates", "count",
-    "simulate", "traffic", "check", "sql", "serve", "doctor", "mock", "reconcile",
+    "demo", "ingest", "price", "report", "forecast", "budget", "anomalies", "unit",
+    "report_month", "export", "reconcile", "rates", "count", "simulate", "traffic", "check",
+    "sql", "serve", "mock", "lake", "doctor",
 )  # fmt: skip
 
 

@@ -77,7 +77,9 @@ def budget(
         from budgets.spend.notify import notify as post
         from ingest.store.database import beside
 
-        targets = [Target(url=webhook, format=webhook_format)] if webhook else []
+        targets = (
+            [Target.model_validate({"url": webhook, "format": webhook_format})] if webhook else []
+        )
         state = beside(database(db, chosen), "budgets.json")
         told = post(judged.statuses, state=state, targets=targets)
     if json_:

@@ -1,4 +1,4 @@
-"""`tokenbooks check` and its companions: the CI token budget, wired to the settings and the store."""
+"""`tokenbooks check` and its companions: the CI token budget, as `budgets.check` has it."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenbooks.cli.common import Db, database, settings
+from tokenbooks.cli.output import fail
 
 
 def register(app: typer.Typer) -> None:
@@ -26,11 +27,14 @@ def serve(
     from tokenbooks import live, service
 
     chosen = settings()
-    service.run(
-        host=host or chosen.serve.host,
-        port=port or chosen.serve.port,
-        db=database(db, chosen),
-        settings=chosen,
-        routes=live.routes(chosen),
-        open_browser=open_,
-    )
+    try:
+        service.run(
+            host=host or chosen.serve.host,
+            port=port or chosen.serve.port,
+            db=database(db, chosen),
+            settings=chosen,
+            routes=live.routes(chosen),
+            open_browser=open_,
+        )
+    except service.ServiceError as error:
+        fail(str(error))

@@ -184,8 +184,8 @@ def _rest(report: Mapping[str, Any], rows: int) -> list[str]:
         ]
     prices = report["prices"]
     foot = (
-        f"<sub>Measured {covered['measured']} of {counted(covered['prompts'], 'prompt')}; prices of "
-        f"{prices['at'][:10]}, tier {prices['tier']}.</sub>"
+        f"<sub>Measured {covered['measured']} of {counted(covered['prompts'], 'prompt')}; "
+        f"prices of {prices['at'][:10]}, tier {prices['tier']}.</sub>"
     )
     if not lines:
         return [foot]

@@ -27,7 +27,6 @@ def render(report: Mapping[str, Any]) -> str:
                 "tool": {
                     "driver": {
                         "name": "tokenbooks check",
-                        "informationUri": "https://github.com/tokenbooks/tokenbooks",
                         "rules": [_rule(name) for name in names],
                     }
                 },

@@ -86,7 +86,8 @@ def headline(report: Mapping[str, Any]) -> str:
     if change is None:
         month = first["usd_per_month"]
         cost = f", {interval(month)} a month" if month else ""
-        return f"{counted(first['prompts'], 'prompt')}, {tokens(first['tokens'])} tokens{cost} {where}."
+        what = counted(first["prompts"], "prompt")
+        return f"{what}, {tokens(first['tokens'])} tokens{cost} {where}."
     grown = change["tokens"]
     if not grown and not any(True for _ in changed(report)):
         return f"No prompt changed its size {where}."

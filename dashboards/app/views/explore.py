@@ -71,8 +71,9 @@ def spend_columns(names: Sequence[str]) -> list[Column]:
 def spend_row(row: SpendRow, names: Sequence[str]) -> dict[str, Any]:
     """One line of a breakdown."""
     priced = row.calls - row.unpriced_calls
+    keys = zip(row.keys, names, strict=True)
     return {
-        **{f"key{n}": show_value(k, name) for n, (k, name) in enumerate(zip(row.keys, names, strict=True))},
+        **{f"key{n}": show_value(key, name) for n, (key, name) in enumerate(keys)},
         "cost": None if row.wholly_unpriced else row.cost_pico,
         "calls": row.calls,
         "per_thousand": row.cost_pico * 1000 // priced if priced else None,
@@ -167,22 +168,24 @@ def timeline(by: str, measure: Measure) -> None:
     drawn = [
         {
             "start": r["period"].isoformat(),
-            "end": (end_of(r["period"], step) - (end_of(r["period"], step) - r["period"]) / 12).isoformat(),
+            "end": charts.bar_end(r["period"], end_of(r["period"], step)),
             "name": r["name"], "value": measure.plotted(r["value"]), "rank": rank[r["name"]],
             "when": show_value(r["period"], step), "label": measure.words(r["value"]),
         }
         for r in rows
     ]  # fmt: skip
     parts.chart(
-        charts.over_time(drawn, lasting_order(by), unit=step, what=measure.kind, group=by.capitalize()),
+        charts.over_time(
+            drawn, lasting_order(by), unit=step, what=measure.kind, group=by.capitalize()
+        ),
         sorted(rows, key=lambda r: (r["period"], rank[r["name"]])),
         [
             Column("period", step.capitalize(), "time"), Column("name", by.capitalize()),
             Column("value", measure.label, measure.kind),
         ],
         "over-time",
-        caption=f"{measure.says.capitalize()} by {by} and {step}, cut in {choice.zone}; the bars add"
-        " up to the total of the period.",
+        caption=f"{measure.says.capitalize()} by {by} and {step}, cut in {choice.zone}; the bars"
+        " add up to the total of the period.",
         alt=f"Stacked bars of {measure.label.lower()} per {step} by {by}, {choice.words()}.",
     )  # fmt: skip
 
@@ -233,7 +236,7 @@ def cost_per_call(_: str, __: Measure) -> None:
     ]
     drawn = [
         {
-            "low": b.low_pico / 1e12, "high": b.high_pico / 1e12, "calls": b.calls,
+            "low": b.low_pico / 1e12, "high": b.high_pico / 1.03e12, "calls": b.calls,
             "label": f"{parts.money(b.low_pico)} to {parts.money(b.high_pico)}",
             "cost": parts.money(b.cost_pico),
         }

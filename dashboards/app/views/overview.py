@@ -77,11 +77,6 @@ def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> Non
         )  # fmt: skip
 
 
-def gap(start: datetime, end: datetime) -> str:
-    """Where a bar ends, a little before its period does."""
-    return (end - (end - start) / 12).isoformat()
-
-
 def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
     """Spend by variant, stacked, with the table behind it."""
     rank = {
@@ -102,7 +97,7 @@ def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
         if priced and row.cost_pico:
             drawn.append(
                 {
-                    "start": start.isoformat(), "end": gap(start, end_of(start, unit)),
+                    "start": start.isoformat(), "end": charts.bar_end(start, end_of(start, unit)),
                     "name": variant, "value": row.cost_pico / 1e12, "rank": rank[variant],
                     "when": show_value(start, unit), "label": parts.money(row.cost_pico),
                 }

@@ -117,7 +117,10 @@ if flagged:
     st.subheader("Remarks of the readers")
     parts.table(
         [
-            {**r, "first": parts.local(r["first_at"], zone), "last": parts.local(r["last_at"], zone)}
+            {
+                **r, "first": parts.local(r["first_at"], zone),
+                "last": parts.local(r["last_at"], zone),
+            }
             for r in flagged
         ],
         [

@@ -1,0 +1,142 @@
+"""How long the check of 1,000 prompt files takes, as a ratio to reading and tokenising them.
+
+    python -m benchmarks.check [FILES]
+
+The corpus is made here: 1,000 files of 200 to 1,200 words in the mix of a prompt repository
+(Markdown and text 60 %, Jinja with an include 25 %, chat JSON 10 %, Prompty 5 %). The floor reads
+the same files and encodes each once with the same tokenizer; both run in fresh processes, start-up included,
+and the best of five counts. The goal is a ratio of at most 3.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+VOCABULARY = [
+    "the",
+    "a",
+    "customer",
+    "order",
+    "answer",
+    "question",
+    "please",
+    "never",
+    "always",
+    "tool",
+    "result",
+    "format",
+    "JSON",
+    "list",
+    "summary",
+    "translate",
+    "careful",
+    "policy",
+    "refund",
+    "ticket",
+    "agent",
+    "response",
+    "language",
+    "user",
+    "system",
+    "note",
+    "example",
+    "input",
+    "output",
+    "step",
+    "verify",
+    "citation",
+    "source",
+    "document",
+    "between",
+    "however",
+    "unless",
+    "configuration",
+]
+
+FLOOR = """
+import sys
+from pathlib import Path
+from pricing.counting import encoder
+count = encoder("o200k_base").count
+print(sum(count(p.read_text("utf-8")) for p in sorted(Path("prompts").iterdir())))
+"""
+CHECK = """
+from pathlib import Path
+from budgets.check import CheckOptions, render, run
+result = run(CheckOptions(cwd=Path.cwd()))
+assert result.exit_code == 0, result.report["unmeasured"][:3]
+print(sum(m["tokens"]["expected"] for m in result.report["models"]))
+render(result.report, "table")
+"""
+EMPTY = "import pricing.counting, budgets.check"
+
+
+def text(rng: random.Random) -> str:
+    words = [rng.choice(VOCABULARY) for _ in range(rng.randint(200, 1200))]
+    lines = [" ".join(words[i : i + 14]).capitalize() + "." for i in range(0, len(words), 14)]
+    return "\n".join(lines)
+
+
+def corpus(root: Path, files: int) -> None:
+    rng = random.Random(7)
+    folder = root / "prompts"
+    folder.mkdir()
+    (folder / "_shared.j2").write_text("Answer in the language of the user.\n")
+    for number in range(files):
+        body = text(rng)
+        kind = number % 20
+        if kind < 12:
+            (folder / f"p{number:05}.{'md' if kind < 8 else 'txt'}").write_text(body)
+        elif kind < 17:
+            source = body + "\n{% include '_shared.j2' %}\n{% if name %}Hi {{ name }}{% endif %}"
+            (folder / f"p{number:05}.j2").write_text(source)
+        elif kind < 19:
+            chat = [
+                {"role": "system", "content": body},
+                {"role": "user", "content": "{{ question }}"},
+            ]
+            (folder / f"p{number:05}.json").write_text(json.dumps(chat))
+        else:
+            front = "---\nmodel: gpt-4o\nsample:\n  name: Ann\n---\n"
+            source = f"{front}system:\n{body}\nuser:\n{{{{name}}}}"
+            (folder / f"p{number:05}.prompty").write_text(source)
+    (root / "tokenbooks.toml").write_text(
+        '[check]\nmodel = "gpt-4o"\n[check.limits]\nmax_tokens = 100000\n'
+        "[check.traffic]\ncalls_per_month = 1000\nvariables.name = 3\n"
+        "variables.question = [5, 20, 80]\n"
+    )
+
+
+def best(code: str, root: Path, times: int = 5) -> float:
+    here = Path(__file__).parents[1]
+    setup = f"import sys; sys.path.insert(0, {str(here)!r})\n"
+    found = []
+    for _ in range(times):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", setup + code], cwd=root, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def main(files: int = 1000) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        corpus(root, files)
+        floor = best(FLOOR, root)
+        whole = best(CHECK, root)
+        start = best(EMPTY, root)
+    print(f"read and tokenise {files:,} files   {floor:6.2f} s")
+    print(f"tokenbooks check                {whole:6.2f} s   (of it start-up {start:.2f} s)")
+    print(f"ratio                           {whole / floor:6.2f}     goal: at most 3")
+    return whole / floor
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:2]))
