@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenbooks.cli.common import Db, database, settings
-from tokenbooks.cli.output import fail
+from tokenbooks.cli.output import MISUSE, UNREADABLE, fail
 
 
 def register(app: typer.Typer) -> None:
@@ -37,4 +37,4 @@ def serve(
             open_browser=open_,
         )
     except service.ServiceError as error:
-        fail(str(error))
+        fail(str(error), MISUSE if isinstance(error, service.AddressError) else UNREADABLE)
