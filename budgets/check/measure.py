@@ -213,11 +213,13 @@ def _prefix(one: Body, two: Body, model: str, counter: Counter) -> int:
 def _shared(left: str, right: str, model: str, counter: Counter) -> int:
     if left == right:
         return counter.text(left, model).total
-    same = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        same += 1
+    same, over = 0, min(len(left), len(right)) + 1
+    while over - same > 1:  # bisection: comparing slices is far quicker than a loop over letters
+        middle = (same + over) // 2
+        if left[same:middle] == right[same:middle]:
+            same = middle
+        else:
+            over = middle
     if not same:
         return 0
     # The last token of a cut text may be another one in the whole: it is not counted on. Only the
