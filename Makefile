@@ -27,5 +27,10 @@ lint: install
 bench: install
 	$(BIN)/python -m benchmarks
 
+# Kills importing processes at random moments; nothing may be lost or half kept.
+KILLS ?= 200
+chaos: install
+	$(BIN)/python -m tests.chaos $(KILLS)
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache

@@ -7,20 +7,11 @@ both; the ratio (ours / tiktoken, below 1 is faster) is the median of the rounds
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from statistics import median
+
+from benchmarks.common import Row, interleaved
 
 ROUNDS = 7
-
-
-@dataclass(frozen=True)
-class BenchRow:
-    name: str
-    what: str
-    ratio: float
-    detail: str
 
 
 def _texts() -> tuple[str, list[str]]:
@@ -41,27 +32,14 @@ def _texts() -> tuple[str, list[str]]:
     return long, [sentence(30)[:200] for _ in range(10_000)]
 
 
-def _interleaved(ours: Callable[[], int], plain: Callable[[], int]) -> tuple[float, float, float]:
-    assert ours() == plain()  # also warms both up
-    mine: list[float] = []
-    theirs: list[float] = []
-    for _ in range(ROUNDS):
-        for run, times in ((ours, mine), (plain, theirs)):
-            start = time.perf_counter()
-            run()
-            times.append(time.perf_counter() - start)
-    ratio = median(a / b for a, b in zip(mine, theirs, strict=True))
-    return ratio, median(mine), median(theirs)
-
-
-def rows() -> list[BenchRow]:
+def rows() -> list[Row]:
     """The measurements, one row a workload and backend."""
     from pricing.counting.encode import Encoder, _load, backend
 
     plain = _load("o200k_base", "tiktoken")._tokenizer
     backends = dict.fromkeys(["tiktoken", backend()])
     long, short = _texts()
-    found: list[BenchRow] = []
+    found: list[Row] = []
     for name in backends:
         counter: Encoder = _load("o200k_base", name)
         work: list[tuple[str, Callable[[], int], Callable[[], int]]] = [
@@ -77,12 +55,12 @@ def rows() -> list[BenchRow]:
             ),
         ]
         for what, ours, theirs in work:
-            ratio, a, b = _interleaved(ours, theirs)
-            detail = f"{a * 1e3:.1f} ms, tiktoken {b * 1e3:.1f} ms, median of {ROUNDS}"
-            found.append(BenchRow(f"count ({name})", what, ratio, detail))
+            assert ours() == theirs()
+            times = interleaved({"ours": ours, "tiktoken": theirs}, ROUNDS)
+            detail = (
+                f"{times.median('ours') * 1e3:.1f} ms, tiktoken"
+                f" {times.median('tiktoken') * 1e3:.1f} ms"
+            )
+            ratio = times.ratio("ours", "tiktoken")
+            found.append(Row("counting", f"{what} by {name} / tiktoken", ratio, detail))
     return found
-
-
-if __name__ == "__main__":
-    for row in rows():
-        print(f"{row.name:<22}{row.what:<22}{row.ratio:6.2f}  {row.detail}")

@@ -1,18 +1,13 @@
 """Replay speed: the simulator against a plain dictionary loop over blocks, in the same run.
 
-    python benchmarks/traffic.py [--requests 50000] [--json]
-
 Both walk made-up coding-agent sessions of 64-token blocks and must agree on every request.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-
 import numpy as np
 
+from benchmarks.common import Row, interleaved
 from pricing.caching import BlockStream, cached_tokens
 
 BLOCK = 64
@@ -65,28 +60,21 @@ def plain(stream: BlockStream, ttl: float) -> list[int]:
     return out
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=50_000)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    stream = agent_stream(options.requests)
-    begin = time.perf_counter()
-    ours = cached_tokens(stream, [TTL])[0]
-    middle = time.perf_counter()
-    theirs = plain(stream, TTL)
-    end = time.perf_counter()
-    assert ours.tolist() == theirs, "the two disagree"
-    result = {
-        "requests": stream.requests,
-        "blocks": len(stream.ids),
-        "cached_share": float(ours.sum() / stream.input_tokens.sum()),
-        "simulator_s": round(middle - begin, 3),
-        "plain_loop_s": round(end - middle, 3),
-        "ratio": round((end - middle) / (middle - begin), 1),
-    }
-    print(json.dumps(result) if options.json else "\n".join(f"{k}: {v}" for k, v in result.items()))
-
-
-if __name__ == "__main__":
-    main()
+def rows(requests: int = 50_000) -> list[Row]:
+    """The simulator against the loop; both must give the same cached tokens for every request."""
+    stream = agent_stream(requests)
+    ours: list[list[int]] = []
+    theirs: list[list[int]] = []
+    times = interleaved(
+        {
+            "simulator": lambda: ours.append(cached_tokens(stream, [TTL])[0].tolist()),
+            "loop": lambda: theirs.append(plain(stream, TTL)),
+        },
+        rounds=3,
+    )
+    assert ours[0] == theirs[0], "the two disagree"
+    detail = (
+        f"{times.median('simulator'):.2f} s for {len(stream.ids):,} blocks, loop"
+        f" {times.median('loop'):.2f} s"
+    )
+    return [Row("traffic", "cache replay / block loop", times.ratio("simulator", "loop"), detail)]

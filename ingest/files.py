@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -68,14 +69,20 @@ class Source:
         """Hash of the uncompressed content: the same log, packed otherwise, is the same log."""
         digest = hashlib.sha256()
         with self.open() as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
+            try:
+                while chunk := stream.read(1 << 20):
+                    digest.update(chunk)
+            except _BROKEN:  # cut off: known by what can be read, and by being cut off
+                digest.update(b"cut off")
         return digest.hexdigest()
 
     def text(self) -> str:
         """The whole content as text. Raises `UnreadableFile` when it is not UTF-8 or too large."""
         with self.open() as stream:
-            data = stream.read(MAX_DOCUMENT + 1)
+            try:
+                data = stream.read(MAX_DOCUMENT + 1)
+            except _BROKEN as error:
+                raise UnreadableFile(f"{self.path}: cannot be read: {_broken(error)}") from error
         if len(data) > MAX_DOCUMENT:
             raise UnreadableFile(f"{self.path}: one JSON document of over 512 MiB; split it")
         text, error = decode(data)
@@ -93,7 +100,14 @@ class Source:
                     yield number, line.rstrip("\r\n")
                 return
             number = 0
-            while raw := stream.readline(MAX_LINE + 1):
+            while True:
+                try:
+                    raw = stream.readline(MAX_LINE + 1)
+                except _BROKEN as error:
+                    yield number + 1, BadLine(_broken(error), "")
+                    return
+                if not raw:
+                    return
                 number += 1
                 if len(raw) > MAX_LINE and not raw.endswith(b"\n"):
                     while raw and not raw.endswith(b"\n"):
@@ -153,6 +167,14 @@ class Source:
             yield line, name, parse(text)
 
 
+# What gzip, zlib and Arrow's zstd raise in the middle of a stream that is cut off or damaged.
+_BROKEN = (OSError, EOFError, zlib.error)
+
+
+def _broken(error: BaseException) -> str:
+    return f"the compressed file is cut off or damaged here ({error}); export it again"
+
+
 def parse(text: str) -> Any | BadLine:
     """Parse one JSON document; a failure is a `BadLine` that says what kind of failure."""
     try:
@@ -202,7 +224,7 @@ def look(path: Path) -> Source:
             head = stream.read(HEAD_BYTES)
     except PermissionError as error:
         raise UnreadableFile(f"{path}: no permission to read it") from error
-    except (OSError, EOFError, ValueError) as error:
+    except (*_BROKEN, ValueError) as error:
         raise UnreadableFile(f"{path}: cannot be read: {error}") from error
     return _classify(
         Source(path, "empty", compression, head, modified=stat.st_mtime, size=stat.st_size)
@@ -250,7 +272,9 @@ def _classify(source: Source) -> Source:
         stripped = text.lstrip()
         if "\x00" in text[:2048] or text[:2048].count("\ufffd") > 100:
             source.kind = "binary"
-        elif stripped[:1] in "{[":
+        elif not stripped:
+            source.kind = "empty"
+        elif stripped[0] in "{[":
             source.kind = _json_kind(source, stripped)
         elif stripped.startswith(("event:", "data:", ":")) and "data:" in stripped:
             source.kind = "sse"

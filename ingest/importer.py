@@ -12,9 +12,9 @@ nothing, and a file that has grown is read again, its known calls recognised by 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ingest.readers import all_readers
 from ingest.readers.base import ReadContext, Reader
 from ingest.readers.mapping import MappingError, check_mapping, columns_of
 from ingest.record import DIMENSIONS, Reject, ReportedRow, UsageRecord
-from ingest.store import load
+from ingest.store import ledger, load
 from ingest.store.database import Store
 from pricing.catalogue import Catalogue
 
@@ -72,20 +72,23 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """How files are read: a forced format, dimensions to stamp, a column mapping, options."""
+    """How files are read: a forced format, dimensions to stamp, a column mapping, options.
+
+    `keep_text` keeps the first 200 characters of a rejected line in the table `rejects`. A broken
+    line may hold a prompt, so without it only the line's number and the reason are kept.
+    """
 
     format: str | None = None
     stamps: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    keep_text: bool = False
 
     @property
     def stamp(self) -> str:
         """What besides the content decides the outcome: part of a file's identity."""
-        return json.dumps(
-            [self.format, dict(self.stamps), dict(self.mapping), dict(self.options)],
-            sort_keys=True,
-        )
+        parts = [self.format, dict(self.stamps), dict(self.mapping), dict(self.options)]
+        return json.dumps([*parts, "keep_text"] if self.keep_text else parts, sort_keys=True)
 
 
 def find_files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -186,17 +189,33 @@ def import_paths(
     """Import files and folders; each file is a transaction of its own. Never raises for a bad
     file: its report says what is wrong and the rest goes on."""
     chosen = options or ImportOptions()
-    reports: list[FileReport] = []
+    return [
+        found
+        if isinstance(found, FileReport)
+        else import_source(store, catalogue, found, chosen, progress=progress)
+        for found in sources(paths, store.path, progress=progress)
+    ]
+
+
+def sources(
+    paths: Sequence[Path], own: Path, *, progress: Progress | None = None
+) -> Iterator[Source | FileReport]:
+    """Every file looked at (`-` is standard input); one that cannot be read is a report already.
+
+    The store itself (`own`) is never opened: closing it again would drop this process's lock.
+    """
     for path in find_files(paths):
         if progress is not None:
             progress(str(path), 0)
         try:
-            source = look(path)
+            if str(path) == "-":
+                yield look_at_bytes(sys.stdin.buffer.read())
+            elif path.resolve() == own.resolve():
+                yield FileReport(str(path), "failed", error=f"{path} is the database itself")
+            else:
+                yield look(path)
         except UnreadableFile as error:
-            reports.append(FileReport(str(path), "failed", error=str(error)))
-            continue
-        reports.append(import_source(store, catalogue, source, chosen, progress=progress))
-    return reports
+            yield FileReport(str(path), "failed", error=str(error))
 
 
 def import_bytes(
@@ -225,19 +244,78 @@ def plan(path: Path, options: ImportOptions) -> FileReport:
         report.state, report.error = "failed", str(error)
         return report
     keys: set[str] = set()
-    for result in results:
-        if isinstance(result, UsageRecord):
+    extract = Extract(ledger.Entry(str(path), "", options.stamp, reader.name, source.size))
+    try:
+        for record in extract.records(results, options):
             report.records += 1
-            keys.add(result.call_key)
-        elif isinstance(result, Reject):
-            report.rejected += 1
-            report.rejects.append(result)
-        else:
-            report.reported += 1
+            keys.add(record.call_key)
+    except UnreadableFile as error:
+        report.state, report.error = "failed", str(error)
+        return report
+    report.rejects, report.rejected = extract.entry.rejects, len(extract.entry.rejects)
+    report.reported = len(extract.reported)
     report.added = len(keys)
     report.duplicates = report.records - len(keys)
     report.notes = context.notes
     return report
+
+
+@dataclass(slots=True)
+class Extract:
+    """One file's results sorted: records are handed on, everything else is collected here."""
+
+    entry: ledger.Entry
+    reported: list[ReportedRow] = field(default_factory=list)
+
+    def records(self, results: Iterator[Any], options: ImportOptions) -> Iterator[UsageRecord]:
+        """The records that the store can take. Raises `UnreadableFile` when the reader breaks
+        down: that costs the file, never the files after it."""
+        line = 0
+        while True:
+            try:
+                result = next(results, None)
+            except (UnreadableFile, MappingError):
+                raise
+            except Exception as error:
+                raise UnreadableFile(
+                    f"{self.entry.path}: cannot be read as {self.entry.format} after line {line}:"
+                    f" {type(error).__name__}: {str(error)[:200]}"
+                ) from error
+            if result is None:
+                return
+            if isinstance(result, UsageRecord):
+                line = result.line or line
+                why = load.refusal(result)
+                if why is None:
+                    self.entry.records += 1
+                    yield result
+                    continue
+                result = Reject(why, result.line)
+            if isinstance(result, Reject):
+                line = result.line or line
+                raw = result.raw if options.keep_text else None
+                self.entry.rejects.append(Reject(result.reason, result.line, raw))
+            else:
+                self.reported.append(result)
+
+
+def staged_batches(
+    extract: Extract,
+    results: Iterator[Any],
+    options: ImportOptions,
+    progress: Progress | None = None,
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The records of a file as rows of `load.STAGE_COLUMNS`, some thousand at a time."""
+    rows: list[tuple[Any, ...]] = []
+    for record in extract.records(results, options):
+        rows.append(load.stage_row(record))
+        if len(rows) >= BATCH:
+            yield rows
+            rows = []
+            if progress is not None:
+                progress(extract.entry.path, extract.entry.records)
+    if rows:
+        yield rows
 
 
 def import_source(
@@ -256,61 +334,28 @@ def import_source(
         return report
     report.format = reader.name
     try:
-        fingerprint = source.sha256
-        known = store.con.execute(
-            "SELECT records, path FROM imports WHERE sha256 = ? AND stamp = ?",
-            [fingerprint, options.stamp],
-        ).fetchall()
-        if known:
-            report.state, report.records = "unchanged", known[0][0]
+        entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
+        known = ledger.known_records(store.con, entry.identity)
+        if known is not None:
+            report.state, report.records = "unchanged", known
             return report
         results, context = read_source(source, reader, options)
+        extract = Extract(entry)
         with store.transaction() as con:
-            import_id = con.execute(
-                "SELECT coalesce(max(import_id), 0) + 1 FROM imports"
-            ).fetchall()[0][0]
             load.create_stage(con)
-            rows: list[tuple[Any, ...]] = []
-            aggregates: list[ReportedRow] = []
-            for result in results:
-                if isinstance(result, UsageRecord):
-                    rows.append(load.stage_row(result))
-                    report.records += 1
-                    if len(rows) >= BATCH:
-                        load.stage(con, rows)
-                        rows.clear()
-                        if progress is not None:
-                            progress(str(source.path), report.records)
-                elif isinstance(result, Reject):
-                    report.rejects.append(result)
-                else:
-                    aggregates.append(result)
-            load.stage(con, rows)
-            merged = load.merge(con, catalogue, import_id)
-            report.reported = load.store_reported(con, aggregates, import_id)
-            report.added, report.replaced = merged.added, merged.replaced
-            report.duplicates, report.rejected = merged.duplicates, len(report.rejects)
-            report.notes = context.notes
-            if report.rejects:
-                con.executemany(
-                    "INSERT INTO rejects VALUES (?, ?, ?, ?, ?)",
-                    [(import_id, report.path, r.line, r.reason, r.raw) for r in report.rejects],
-                )
-            con.execute(
-                "INSERT INTO imports VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    import_id, report.path, fingerprint, options.stamp, reader.name, source.size,
-                    datetime.now(UTC).replace(tzinfo=None), report.records, merged.added,
-                    merged.replaced, merged.duplicates, report.rejected, report.reported,
-                    merged.first_at, merged.last_at, "; ".join(context.notes) or None,
-                ],
-            )  # fmt: skip
+            for rows in staged_batches(extract, results, options, progress):
+                load.stage(con, rows)
+            entry.notes = context.notes
+            merged, report.reported = ledger.commit(con, catalogue, entry, extract.reported)
+        report.records, report.rejects = entry.records, entry.rejects
+        report.added, report.replaced = merged.added, merged.replaced
+        report.duplicates, report.rejected = merged.duplicates, len(entry.rejects)
+        report.notes = context.notes
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
     except Exception as error:
         if _is_disk_or_range(error):
             report.state, report.error = "failed", f"nothing of it was stored: {error}"
-            report.added = report.records = 0
         else:
             raise
     return report

@@ -113,7 +113,10 @@ class ReportedRow:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A line that could not become a record: where, why, and what it said (cut, never in full)."""
+    """A line that could not become a record: where, why, and its first characters.
+
+    `raw` may hold a prompt: the importer drops it unless `keep_text` is asked for.
+    """
 
     reason: str
     line: int | None = None
@@ -173,7 +176,7 @@ def instant(value: Any) -> datetime | None:
         if _NO_OFFSET.match(text):
             try:
                 return instant(datetime.fromisoformat(text.replace("Z", "+00:00")))
-            except ValueError:
+            except (ValueError, OverflowError):
                 return None
         try:
             return instant(float(text)) if text else None

@@ -102,7 +102,8 @@ class Catalogue:
         """The variant that `model` means at `seller`, or None when no card lists it."""
         key = (seller, model)
         if key not in self._resolved:
-            self._resolved[key] = self._resolve(seller, candidates(model))
+            names = candidates(model)
+            self._resolved[key] = self._resolve(seller, names) if names else None
         return self._resolved[key]
 
     def sellers_of(self, model: str) -> list[str]:
@@ -286,7 +287,7 @@ class Catalogue:
                 provider, vendor, model or "", tier, region, variant, None, "unpriced", reason
             )
 
-        if not model:
+        if not model or not model.strip():
             return unpriced("the record names no model")
         reasons: list[str] = []
         status: Status = "exact"

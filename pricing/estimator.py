@@ -210,6 +210,8 @@ def price_counts(
     item: str = "",
 ) -> tuple[list[Line], str]:
     """The lines of one set of disjoint counts on one route, and why it is unpriced, if it is."""
+    if all(value is None for value in counts.values()):
+        return [], route.reason if route.card is None else "the record states no counts"
     vector, why = find_vector(route, at, total_input(counts), catalogue, known_at)
     lines: list[Line] = []
     for name, meter in METERS.items():

@@ -41,6 +41,7 @@ VECTOR_COLUMNS: tuple[tuple[str, str], ...] = (
     ("minute_to", "SMALLINT"),
     ("all_week", "BOOLEAN"),
     ("assumed_meters", "BIGINT"),
+    ("unpriced_meters", "BIGINT"),
     *((f"p_{name}", "BIGINT") for name in PRICED),
 )
 
@@ -50,6 +51,11 @@ VECTOR_RATE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("rate_id", "VARCHAR"),
     ("via", "VARCHAR"),
 )
+
+
+def meter_bit(meter: str) -> int:
+    """A meter's bit in `kinds`, `assumed_meters` and `unpriced_meters`."""
+    return _BIT[meter]
 
 
 def quantity(meter: str) -> str:
@@ -83,8 +89,14 @@ def vector_row(vector_id: int, card_id: int, v: RateVector) -> tuple[Any, ...]:
     assumed = sum(_BIT[m] for m, p in v.prices.items() if m in _BIT and p.assumed)
     return (
         vector_id, card_id, v.valid_from, v.valid_to, v.min_input, v.max_input, *window,
-        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, *(v.price(name) for name in PRICED),
+        window == (ALL_WEEK, 0, DAY_MINUTES), assumed, unpriced_mask(v),
+        *(v.price(name) for name in PRICED),
     )  # fmt: skip
+
+
+def unpriced_mask(v: RateVector) -> int:
+    """The counted meters that a vector has no price for, as a mask like `kinds`."""
+    return sum(_BIT[m] for m in COUNTED if v.price(m) is None)
 
 
 def create_table(name: str, columns: Sequence[tuple[str, str]], *, temporary: bool = False) -> str:
@@ -112,12 +124,13 @@ def join_condition(
     )
 
 
-def cost_pico(vector: str = "v", usage: str = "u") -> str:
+def cost_pico(vector: str = "v", usage: str = "u", meters: Sequence[str] = PRICED) -> str:
     """The cost of a call in pico-dollars: NULL when nothing of it could be priced.
 
-    BIGINT throughout: a product or sum that does not fit raises instead of wrapping.
+    BIGINT throughout: a product or sum that does not fit raises instead of wrapping. `meters` may
+    leave out those that no stored call counts (`used_meters`): their terms are all zero.
     """
-    terms = " + ".join(f"coalesce({usage}.{quantity(m)} * {vector}.p_{m}, 0)" for m in PRICED)
+    terms = " + ".join(f"coalesce({usage}.{quantity(m)} * {vector}.p_{m}, 0)" for m in meters)
     return (
         f"CASE WHEN {vector}.card_id IS NULL OR NOT {counted(usage)} THEN NULL"
         f" WHEN {missing(vector, usage)} AND NOT ({any_priced(vector, usage)}) THEN NULL"
@@ -125,35 +138,46 @@ def cost_pico(vector: str = "v", usage: str = "u") -> str:
     )
 
 
+def kinds(usage: str = "u") -> str:
+    """Which meters a record counts, as a bit mask; -1 when it states no count at all.
+
+    Stored with each call, so that "has it a meter without a price?" is one AND of two integers.
+    """
+    bits = " | ".join(
+        f"CASE WHEN coalesce({usage}.{m}, 0) > 0 THEN {_BIT[m]} ELSE 0 END" for m in COUNTED
+    )
+    stated = f"coalesce({', '.join(f'{usage}.{m}' for m in COUNTED)}) IS NULL"
+    return f"CASE WHEN {stated} THEN -1 ELSE {bits} END"
+
+
+def used_meters(mask: int, fee: bool) -> tuple[str, ...]:
+    """The meters of a mask of `kinds` (all of a store's, OR-ed), with the fee per call if any."""
+    used = tuple(m for m in COUNTED if mask & _BIT[m])
+    return (*used, "request") if fee or not used else used
+
+
 def counted(usage: str = "u") -> str:
     """Whether a record states any count at all; without one there is nothing to price."""
-    return f"coalesce({', '.join(f'{usage}.{m}' for m in COUNTED)}) IS NOT NULL"
+    return f"({usage}.kinds >= 0)"
 
 
 def missing(vector: str = "v", usage: str = "u") -> str:
     """Whether a counted meter has no price."""
-    tests = (f"({vector}.p_{m} IS NULL AND coalesce({usage}.{m}, 0) > 0)" for m in COUNTED)
-    return f"({' OR '.join(tests)})"
+    return f"({vector}.unpriced_meters & {usage}.kinds <> 0)"
 
 
 def any_priced(vector: str = "v", usage: str = "u") -> str:
-    """Whether a counted meter has a price."""
-    tests = (
-        f"({vector}.p_{m} IS NOT NULL AND coalesce({usage}.{quantity(m)}, 0) > 0)" for m in PRICED
-    )
-    return " OR ".join(tests)
+    """Whether a counted meter, or a fee per call, has a price."""
+    return f"({usage}.kinds & ~{vector}.unpriced_meters <> 0 OR {vector}.p_request IS NOT NULL)"
 
 
 def severity(vector: str = "v", usage: str = "u", route: str = "r") -> str:
     """A call's status as its position in `STATUSES`: the worst of route, meters and time."""
-    used = " | ".join(
-        f"CASE WHEN coalesce({usage}.{m}, 0) > 0 THEN {_BIT[m]} ELSE 0 END" for m in COUNTED
-    )
     return (
         f"CASE WHEN {vector}.card_id IS NULL OR NOT {counted(usage)}"
         f" OR {missing(vector, usage)} THEN 3"
-        f" WHEN {usage}.time_assumed OR ({vector}.assumed_meters <> 0"
-        f" AND {vector}.assumed_meters & ({used}) <> 0)"
+        f" WHEN {usage}.time_assumed"
+        f" OR {vector}.assumed_meters & ({usage}.kinds | {_BIT['request']}) <> 0"
         f" THEN greatest({route}.severity, 1) ELSE {route}.severity END"
     )
 
@@ -186,6 +210,6 @@ def line_structs(vector: str = "v", usage: str = "u") -> str:
 
     # A fee per call that no seller states is no gap; every other uncovered count is.
     return (
-        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0"
-        " AND (x.meter <> 'request' OR x.price_pico IS NOT NULL))"
+        f"list_filter([{', '.join(structs())}], lambda x: coalesce(x.quantity, 0) > 0 AND"
+        f" (x.meter <> 'request' OR x.price_pico IS NOT NULL AND {counted(usage)}))"
     )

@@ -17,6 +17,7 @@ and flagged in `flags`: they are never clamped to fit.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -132,16 +133,35 @@ def count(value: Any, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise UsageError(f"{name} = {value!r} is not a number")
-    if not math.isfinite(value):
-        raise UsageError(f"{name} = {value!r} is not a count")
+        raise UsageError(f"{name} = {shown(value)} is not a number")
+    # Integers are finite, and one of hundreds of digits would overflow the question.
+    if not isinstance(value, int) and not math.isfinite(value):
+        raise UsageError(f"{name} = {shown(value)} is not a count")
     if value != int(value):
-        raise UsageError(f"{name} = {value!r} is not a whole number")
+        raise UsageError(f"{name} = {shown(value)} is not a whole number")
     if value < 0:
-        raise UsageError(f"{name} = {value!r} is negative")
+        raise UsageError(f"{name} = {shown(value)} is negative")
     if value >= 2**53:
-        raise UsageError(f"{name} = {value!r} is too large to be a token count")
+        raise UsageError(f"{name} = {shown(value)} is too large to be a token count")
     return int(value)
+
+
+_SHOWABLE = re.compile(r"\S{1,24}|[\d\s:.,+/TZ%$-]*")
+
+
+def shown(value: Any) -> str:
+    """A wrong value as an error may show it: a word, a number or a date, but never a text (it could
+    be a prompt).
+
+    >>> shown("n/a"), shown("Dear doctor, I have"), shown([1])
+    ("'n/a'", '19 characters of text', 'a list')
+    """
+    if isinstance(value, str):
+        safe = len(value) <= 40 and _SHOWABLE.fullmatch(value)
+        return repr(value) if safe else f"{len(value)} characters of text"
+    if value is None or isinstance(value, bool | int | float | Decimal):
+        return repr(value)[:40]
+    return f"a {type(value).__name__}"
 
 
 def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
@@ -167,9 +187,10 @@ def _cost(usage: Mapping[str, Any]) -> Decimal | None:
         return None
     try:
         # repr of a JSON float is the shortest text that means it: what the source wrote.
-        return Decimal(str(value))
+        cost = Decimal(str(value))
     except InvalidOperation:
         return None
+    return cost if cost.is_finite() and cost >= 0 else None
 
 
 # --- OpenAI and everybody who copies its shape --------------------------------------------------
@@ -504,7 +525,9 @@ def _modalities(details: Any, whole: int, name: str, flags: list[str]) -> dict[s
     for entry in details if isinstance(details, list) else []:
         if not isinstance(entry, Mapping):
             continue
-        kind = _MODALITIES.get(entry.get("modality"), "text")
+        modality = entry.get("modality")
+        known = isinstance(modality, str | int)
+        kind = _MODALITIES.get(modality, "text") if known else "text"
         tokens = count(entry.get("tokenCount", entry.get("token_count")), f"{name}.tokenCount")
         found[kind] = found.get(kind, 0) + (tokens or 0)
     listed = sum(found.values())
@@ -527,7 +550,8 @@ def _bedrock(usage: Mapping[str, Any]) -> Reading:
         "output_text": count(usage.get("outputTokens"), "outputTokens"),
     }
     known = 0
-    for entry in usage.get("cacheDetails") or []:
+    details = usage.get("cacheDetails")
+    for entry in details if isinstance(details, list) else []:
         name = f"cache_write_{entry.get('ttl')}" if isinstance(entry, Mapping) else ""
         if name in COUNTED:
             tokens = count(entry.get("inputTokens"), "cacheDetails.inputTokens") or 0

@@ -4,14 +4,16 @@ Each function returns a new mapping and leaves the forecast untouched, so a scen
 share every path: the difference is the effect, path by path, with no noise of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def change_price(
@@ -38,13 +40,13 @@ def scale_price(
 
 
 def move_traffic(
-    leaves: Mapping[str, Floats],
+    leaves: Mapping[Key, Floats],
     dates: NDArray[np.datetime64],
-    source: str,
-    target: str,
+    source: Key,
+    target: Key,
     share: float,
     on: date,
-) -> dict[str, Floats]:
+) -> dict[Key, Floats]:
     """Move a share (0–1) of a leaf's volume to another from the day `on`; totals stay on each path.
 
     Token counts are moved one for one; where the other variant counts differently, scale after.

@@ -5,8 +5,8 @@ A target is written `[seller:]variant[@tier]`: `gpt-5-mini`, `gpt-5.2@batch`,
 percent otherwise, and the answer says so); each is billed at the target's price of the same
 meter, a cached token at the full input price where the target sells no cache.
 
-Traffic is summed once into cells of (price period × prompt-size band × hour window), which is
-exact because prices are linear inside a cell; every target then prices the few cells.
+Traffic is summed once into cells (`dashboards.queries.cells`), which is exact because prices are
+linear inside a cell; the cards it was billed by and every target then price the few cells.
 
     answer = compare(con, catalogue, ["gpt-5.2@batch", "claude-opus-4-5"])
     answer.rows[0].cost_usd - answer.base.cost_usd
@@ -20,14 +20,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from dashboards.queries.cells import Extent, make_cells
 from dashboards.queries.scope import Scope, ScopeError
 from ingest.store import book
-from ingest.store.schema import priced_from
+from ingest.store.schema import priced_from, used_meters
 from pricing import sql
 from pricing.catalogue import Catalogue, Route
-from pricing.meters import COUNTED, TIERS
+from pricing.meters import TIERS
 from pricing.money import EXACT, plain, usd
-from pricing.rates import ALL_WEEK, DAY_MINUTES, NO_LIMIT, RateVector
+from pricing.rates import RateVector
 from pricing.variants import normal_seller
 
 if TYPE_CHECKING:
@@ -161,20 +162,12 @@ def compare(
         routes.append(
             (target, route, catalogue.vectors(route.card) if route.card is not None else ())
         )
-    _make_cells(con, [v for _, _, vectors in routes for v in vectors], where, values)
-    base = con.execute(
-        f"SELECT coalesce(sum(u.requests) FILTER (s < 3), 0)::BIGINT,"
-        f" coalesce(sum(u.requests) FILTER (s = 3), 0)::BIGINT,"
-        f" coalesce(sum(c) FILTER (s < 3), 0), coalesce(max(u.input_total), 0),"
-        f" coalesce(max(u.output_total), 0)"
-        f" FROM (SELECT u.requests, u.input_total, u.output_total, {sql.severity()} AS s,"
-        f" {sql.cost_pico()} AS c FROM {priced_from()} WHERE {where}) AS u",
-        values,
-    ).fetchall()[0]
-    calls, unpriced, base_pico = int(base[0]), int(base[1]), int(base[2])
+    reach = make_cells(con, _CELLS, [v for _, _, vs in routes for v in vs], where, values)
+    calls, unpriced, base_pico = _price_as_logged(con, reach)
     limits = _over_limits(con, catalogue, [t for t, _, _ in routes], where, values)
+    priced = _price_targets(con, catalogue, [route for _, route, _ in routes], reach, at)
     rows = [
-        _row(con, catalogue, target, route, vectors, calls, base_pico, limits.get(n), today, at)
+        _row(catalogue, target, route, vectors, calls, base_pico, priced[n], limits.get(n), today)
         for n, (target, route, vectors) in enumerate(routes)
     ]
     con.execute(f"DROP TABLE IF EXISTS {_CELLS}")
@@ -188,7 +181,8 @@ def _seen(
     con: duckdb.DuckDBPyConnection, catalogue: Catalogue, where: str, values: list[Any]
 ) -> list[Target]:
     rows = con.execute(
-        f"SELECT r.variant, r.seller, sum({sql.cost_pico()}) AS cost FROM {priced_from()}"
+        f"SELECT r.variant, r.seller, sum({sql.cost_pico(meters=used_meters(con))}) AS cost"
+        f" FROM {priced_from()}"
         f" WHERE {where} AND r.card_id IS NOT NULL GROUP BY ALL ORDER BY cost DESC NULLS LAST"
         " LIMIT 8",
         values,
@@ -202,66 +196,63 @@ def _seen(
 _CELLS = "compare_cells"
 
 
-def _make_cells(
-    con: duckdb.DuckDBPyConnection, vectors: Sequence[RateVector], where: str, values: list[Any]
-) -> None:
-    """Sum the traffic into cells that no vector's boundary crosses."""
-    times = sorted({t for v in vectors for t in (v.valid_from, v.valid_to)})
-    sizes = sorted({n for v in vectors for n in (v.min_input, v.max_input) if 0 < n < NO_LIMIT})
-    minutes = sorted(
-        {m for v in vectors for m in (v.minute_from, v.minute_to) if 0 < m < DAY_MINUTES}
-    )
-    days = "isodow(u.occurred_at)" if any(v.weekdays != ALL_WEEK for v in vectors) else "1"
-    clock = "(hour(u.occurred_at) * 60 + minute(u.occurred_at))"
-    moment = _position("u.occurred_at", [f"TIMESTAMP '{t:%Y-%m-%d %H:%M:%S}'" for t in times])
-    band = _position("u.input_total", [str(n) for n in sizes])
-    slot = _position(clock, [str(m) for m in minutes])
-    sums = ", ".join(f"sum(u.{m}) AS {m}" for m in COUNTED)
+def _price_as_logged(con: duckdb.DuckDBPyConnection, reach: Extent) -> tuple[int, int, int]:
+    """Price the cells by their own cards and keep those that have a price: (priced calls,
+    unpriced calls, cost in pico-dollars)."""
     con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE {_CELLS} AS SELECT {moment} AS p, {band} AS b,"
-        f" {days} AS d, {slot} AS m, min(u.occurred_at) AS occurred_at,"
-        f" min(u.input_total) AS input_total, sum(u.requests) AS requests,"
-        f" sum({sql.cost_pico()}) AS base_pico, {sums}"
-        f" FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3 GROUP BY 1, 2, 3, 4",
-        values,
+        f"CREATE OR REPLACE TEMPORARY TABLE {_CELLS} AS SELECT u.*, {sql.severity()} AS severity,"
+        f" {sql.cost_pico(meters=reach.meters)} AS base_pico FROM {priced_from(_CELLS)}"
     )
+    row = con.execute(
+        "SELECT coalesce(sum(requests) FILTER (severity < 3), 0)::BIGINT,"
+        " coalesce(sum(requests) FILTER (severity = 3), 0)::BIGINT,"
+        f" coalesce(sum(base_pico) FILTER (severity < 3), 0) FROM {_CELLS}"
+    ).fetchall()[0]
+    con.execute(f"DELETE FROM {_CELLS} WHERE severity = 3")
+    return int(row[0]), int(row[1]), int(row[2])
 
 
-def _position(value: str, edges: Sequence[str]) -> str:
-    """Which interval between sorted edges a value is in."""
-    if not edges:
-        return "0"
-    cases = " ".join(f"WHEN {value} < {edge} THEN {n}" for n, edge in enumerate(edges))
-    return f"CASE {cases} ELSE {len(edges)} END"
+def _price_targets(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    routes: Sequence[Route],
+    reach: Extent,
+    at: datetime | None,
+) -> dict[int, tuple[Any, ...]]:
+    """The cells on every target's card at once: (calls carried over, their cost, their cost as
+    logged, calls that use a meter without a price), by the target's position."""
+    cards = [(n, route.card) for n, route in enumerate(routes) if route.card is not None]
+    con.execute(sql.create_table("compare_vectors", sql.VECTOR_COLUMNS, temporary=True))
+    book.add_vectors(con, catalogue, cards, table="compare_vectors", rates_table=None)
+    moment = f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}'" if at is not None else ""
+    condition = sql.join_condition(card="t.n", at=moment)
+    meters = reach.meters if "request" in reach.meters else (*reach.meters, "request")
+    rows = con.execute(
+        "SELECT n, coalesce(sum(requests) FILTER (ok), 0), sum(cost) FILTER (ok),"
+        " sum(base_pico) FILTER (ok), coalesce(sum(requests) FILTER (NOT ok AND priced), 0)"
+        f" FROM (SELECT t.n, u.requests, u.base_pico, {sql.cost_pico(meters=meters)} AS cost,"
+        f" v.card_id IS NOT NULL AS priced, v.card_id IS NOT NULL AND NOT {sql.missing()} AS ok"
+        f" FROM {_CELLS} AS u CROSS JOIN range({len(routes)}) AS t(n)"
+        f" LEFT JOIN compare_vectors AS v ON {condition}) GROUP BY n"
+    ).fetchall()
+    con.execute("DROP TABLE compare_vectors")
+    return dict.fromkeys(range(len(routes)), (0, None, None, 0)) | {r[0]: r[1:] for r in rows}
 
 
 def _row(
-    con: duckdb.DuckDBPyConnection,
     catalogue: Catalogue,
     target: Target,
     route: Route,
     vectors: Sequence[RateVector],
     calls: int,
     base_pico: int,
+    found: tuple[Any, ...],
     over: tuple[int, int] | None,
     today: datetime,
-    at: datetime | None,
 ) -> CompareRow:
     notes: list[str] = []
     if route.card is None:
         return CompareRow(target, None, base_pico, calls, 0, (route.reason,))
-    con.execute(sql.create_table("compare_vectors", sql.VECTOR_COLUMNS, temporary=True))
-    book.add_vectors(con, catalogue, [(1, route.card)], table="compare_vectors", rates_table=None)
-    moment = f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}'" if at is not None else ""
-    condition = sql.join_condition(card="1", at=moment)
-    found = con.execute(
-        "SELECT coalesce(sum(requests) FILTER (ok), 0), sum(cost) FILTER (ok),"
-        " sum(base_pico) FILTER (ok), coalesce(sum(requests) FILTER (NOT ok AND priced), 0)"
-        f" FROM (SELECT u.requests, u.base_pico, {sql.cost_pico()} AS cost,"
-        f" v.card_id IS NOT NULL AS priced, v.card_id IS NOT NULL AND NOT {sql.missing()} AS ok"
-        f" FROM {_CELLS} AS u LEFT JOIN compare_vectors AS v ON {condition})"
-    ).fetchall()[0]
-    con.execute("DROP TABLE compare_vectors")
     carried = int(found[0])
     if carried < calls:
         gap, why = calls - carried, int(found[3])
@@ -306,23 +297,25 @@ def _over_limits(
     values: list[Any],
 ) -> dict[int, tuple[int, int]]:
     """Per target: calls above its context window, answers above its maximum output."""
+    total, answer = "u.input_total + u.output_total", "u.output_total"
     tests: list[str] = []
     for target in targets:
         variant = catalogue.variant(target.variant, target.seller)
         window = variant.context_window if variant else None
         longest = variant.max_output if variant else None
-        # Summed rows of an aggregate mapping are no single prompt: only one-request rows count.
-        for column, limit in (
-            ("u.input_total + u.output_total", window),
-            ("u.output_total", longest),
-        ):
-            tests.append(
-                f"count(*) FILTER (u.requests = 1 AND {column} > {int(limit)})" if limit else "0"
-            )
-    if not tests:
+        tests += [f"{total} > {int(window)}" if window else "false"]
+        tests += [f"{answer} > {int(longest)}" if longest else "false"]
+    if not con.execute(
+        f"SELECT 1 FROM (SELECT longest AS input_total, 0 AS output_total FROM {_CELLS}"
+        f" UNION ALL SELECT 0, longest_output FROM {_CELLS}) AS u"
+        f" WHERE {' OR '.join(tests) or 'false'} LIMIT 1"
+    ).fetchall():
         return {}
+    # Summed rows of an aggregate mapping are no single prompt: only one-request rows count.
+    counts = ", ".join(f"count(*) FILTER ({test})" for test in tests)
     row = con.execute(
-        f"SELECT {', '.join(tests)} FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3",
+        f"SELECT {counts} FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3"
+        f" AND u.requests = 1 AND ({' OR '.join(sorted(set(tests)))})",
         values,
     ).fetchall()[0]
     return {n: (int(row[2 * n]), int(row[2 * n + 1])) for n in range(len(targets))}

@@ -62,6 +62,11 @@ class Scope:
     zone: str = "UTC"
     where: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
+    def on_whole_hours(self) -> bool:
+        """Whether the period begins and ends on whole UTC hours."""
+        edges = [to_utc(e, self.zone) for e in (self.since, self.until) if e is not None]
+        return all((e.minute, e.second, e.microsecond) == (0, 0, 0) for e in edges)
+
     def clause(self) -> tuple[str, list[Any]]:
         """A WHERE text over `u` (calls) and `r` (routes), and its values."""
         parts: list[str] = []

@@ -16,7 +16,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension, show_value
-from ingest.store.schema import priced_from
+from ingest.store.rollup import RAW, source_for
+from ingest.store.rollup import TABLE as ROLLUP
+from ingest.store.schema import priced_from, used_meters
 from pricing import sql
 from pricing.meters import CACHE_READ, CACHE_WRITE, METERS
 from pricing.money import plain, usd
@@ -97,6 +99,12 @@ class Spend:
     rows: tuple[SpendRow, ...]
     total: SpendRow
 
+    @classmethod
+    def of(cls, by: Sequence[str], rows: Sequence[SpendRow]) -> Spend:
+        """An answer from its rows: ordered by period, then by cost, with their exact total."""
+        ordered = sorted(rows, key=lambda r: _order(r, by))
+        return cls(tuple(by), tuple(ordered) if by else (), _total(ordered))
+
     def as_json(self) -> dict[str, Any]:
         """Plain types, rows and total."""
         return {
@@ -106,14 +114,17 @@ class Spend:
         }
 
 
-def cache_savings(vector: str = "v", usage: str = "u") -> str:
+def cache_savings(
+    vector: str = "v", usage: str = "u", meters: Sequence[str] = (*CACHE_READ, *CACHE_WRITE)
+) -> str:
     """What the cache saved on a call in pico-dollars: reads at their discount, less the premium
     of writes over plain input. NULL where the call is unpriced."""
     terms = [
         f"coalesce({usage}.{m} * ({vector}.p_{_uncached(m)} - {vector}.p_{m}), 0)"
         for m in (*CACHE_READ, *CACHE_WRITE)
+        if m in meters
     ]
-    return " + ".join(terms)
+    return " + ".join(terms) or "0"
 
 
 def _uncached(meter: str) -> str:
@@ -122,22 +133,29 @@ def _uncached(meter: str) -> str:
     return "input_uncached" if kind == "text" else f"input_{kind}"
 
 
-_MEASURES = ", ".join(
-    [
-        "sum(u.requests)::BIGINT",
-        "sum(u.input_total)::BIGINT",
-        f"sum({' + '.join(f'coalesce(u.{m}, 0)' for m in CACHE_READ)})::BIGINT",
-        f"sum({' + '.join(f'coalesce(u.{m}, 0)' for m in CACHE_WRITE)})::BIGINT",
-        "sum(u.output_total)::BIGINT",
-        "coalesce(sum(u.reasoning), 0)::BIGINT",
-        f"coalesce(sum({sql.cost_pico()}), 0)",
-        f"coalesce(sum({cache_savings()}), 0)",
-        f"coalesce(sum(u.requests) FILTER ({sql.severity()} = 3), 0)::BIGINT",
-        f"coalesce(sum(u.input_total + u.output_total) FILTER ({sql.severity()} = 3), 0)::BIGINT",
-        f"coalesce(sum(u.requests) FILTER ({sql.severity()} IN (1, 2)), 0)::BIGINT",
-        "coalesce(sum(u.requests) FILTER (u.failed), 0)::BIGINT",
-        "sum(u.source_cost_usd)",
-    ]
+def _row_columns(meters: Sequence[str]) -> str:
+    """What is computed once for each row, over the meters the store counts."""
+
+    def total(kinds: Sequence[str]) -> str:
+        return " + ".join(f"coalesce(u.{m}, 0)" for m in kinds if m in meters) or "0"
+
+    return (
+        f"u.requests AS n, u.input_tokens AS tokens_in, {total(CACHE_READ)} AS tokens_read,"
+        f" {total(CACHE_WRITE)} AS tokens_written, u.output_total AS tokens_out,"
+        f" u.reasoning AS tokens_thought, {sql.cost_pico(meters=meters)} AS cost,"
+        f" {cache_savings(meters=meters)} AS saved, {sql.severity()} AS severity, u.failed,"
+        " u.source_cost_usd AS stated"
+    )
+
+
+_MEASURES = (
+    "sum(n)::BIGINT, sum(tokens_in)::BIGINT, sum(tokens_read)::BIGINT,"
+    " sum(tokens_written)::BIGINT, sum(tokens_out)::BIGINT,"
+    " coalesce(sum(tokens_thought), 0)::BIGINT, coalesce(sum(cost), 0), coalesce(sum(saved), 0),"
+    " coalesce(sum(n) FILTER (severity = 3), 0)::BIGINT,"
+    " coalesce(sum(tokens_in + tokens_out) FILTER (severity = 3), 0)::BIGINT,"
+    " coalesce(sum(n) FILTER (severity IN (1, 2)), 0)::BIGINT,"
+    " coalesce(sum(n) FILTER (failed), 0)::BIGINT, sum(stated)"
 )
 
 
@@ -148,26 +166,45 @@ def spend(
     *,
     vectors: str = "rate_vectors",
     at: str = "",
+    calls: str | None = None,
+    limit: int | None = None,
 ) -> Spend:
-    """Answer "what did it cost, by …?". `vectors` and `at` price by another table or date.
+    """Answer "what did it cost, by …?". `vectors` and `at` price by another table or date;
+    `calls` names the relation to read (by default the rollup where that is exact).
+
+    With a `limit` only the dearest groups come back (for dimensions such as sessions that have
+    very many); the total still covers all.
 
     Raises `ScopeError` for an unknown dimension. Rows come in the order of the periods first,
     then by cost, largest first.
     """
-    where, values = (scope or Scope()).clause()
-    zone = (scope or Scope()).zone
+    asked = scope or Scope()
+    where, values = asked.clause()
+    zone = asked.zone
+    stored = calls if calls is not None else source_for(con, [*by, *asked.where], zone)
+    if stored == ROLLUP and not asked.on_whole_hours():
+        stored = RAW
     keys = [dimension(name, zone) for name in by]
     bound = [value for _, extra in keys for value in extra]
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
-    grouping = f" GROUP BY {', '.join(str(n) for n in range(1, len(keys) + 1))}" if keys else ""
+    names = "".join(f"k{n}, " for n in range(len(keys)))
+    grouping = f" GROUP BY {names[:-2]}" if keys else ""
+    if keys and limit is not None:
+        cost, count = len(keys) + 7, len(keys) + 1
+        grouping += f" ORDER BY {cost} DESC, {count} DESC, 1 LIMIT {int(limit)}"
+    # Priced once a row inside, summed outside: no expression is computed twice.
     rows = con.execute(
-        f"SELECT {selected}{_MEASURES} FROM {priced_from(vectors=vectors, at=at)}"
-        f" WHERE {where}{grouping}",
+        f"SELECT {names}{_MEASURES} FROM (SELECT {selected}{_row_columns(used_meters(con))}"
+        f" FROM {priced_from(stored, vectors=vectors, at=at)} WHERE {where}){grouping}",
         bound + values,
     ).fetchall()
     answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
     answer.sort(key=lambda r: _order(r, by))
-    return Spend(tuple(by), tuple(answer) if by else (), _total(answer))
+    if keys and limit is not None and len(answer) >= limit:
+        whole = spend(con, (), scope, vectors=vectors, at=at, calls=stored).total
+    else:
+        whole = _total(answer)
+    return Spend(tuple(by), tuple(answer) if by else (), whole)
 
 
 def _row(row: tuple[Any, ...], keys: int) -> SpendRow:

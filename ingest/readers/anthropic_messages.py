@@ -100,7 +100,8 @@ class MessagesStream:
                 if current is not None:
                     yield start, current, _cut(finished)
                 current, start, finished = dict(event["message"]), line, False
-                current["usage"] = dict(current.get("usage") or {})
+                first = current.get("usage")
+                current["usage"] = dict(first) if isinstance(first, Mapping) else {}
             elif event.get("type") == "message_delta" and current is not None:
                 usage = event.get("usage")
                 if isinstance(usage, Mapping):

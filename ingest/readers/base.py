@@ -86,6 +86,7 @@ class Envelope:
     session: str | None = None
     tags: dict[str, Any] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
+    header_counts: dict[str, str] = field(default_factory=dict)
 
 
 class BodyReader(Protocol):

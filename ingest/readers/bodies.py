@@ -29,6 +29,8 @@ from ingest.readers.base import (
     make_records,
     reject,
 )
+from ingest.readers.gemini import STREAM as gemini_stream
+from ingest.readers.gemini import is_chunk
 from ingest.readers.hosts import provider_of
 from ingest.record import Reject, UsageRecord, instant, short_text
 from pricing.usage import Reading
@@ -48,6 +50,10 @@ _DIMENSION_KEYS = (
     "team", "project", "feature", "customer", "environment", "env", "user", "api_key_id", "app",
 )  # fmt: skip
 _SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
+
+
+_USAGE_NAMES = ("usage", "usageMetadata", "usage_metadata")
+_COUNT_HEADERS = "x-amzn-bedrock-"
 
 
 class Bodies:
@@ -70,6 +76,11 @@ class Bodies:
         """Unwrap each document and let its API's reader read it."""
         if source.kind == "sse":
             yield from _read_stream(source, context)
+            return
+        if source.kind == "json" and len(source.sample) > 1 and all(map(is_chunk, source.sample)):
+            # Google's stream may be one JSON array of chunks, each with cumulative usage.
+            chunks = [(n, d) for n, d in source.documents() if isinstance(d, Mapping)]
+            yield from _read_bodies(gemini_stream.assemble(chunks), context)
             return
         for line, document in source.documents():
             if isinstance(document, BadLine):
@@ -99,7 +110,7 @@ def read_document(document: Mapping[str, Any], line: int, context: ReadContext) 
 
 def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
     """An error answer without usage: the call was made, and no API bills it."""
-    if "usage" in body or "usageMetadata" in body:
+    if any(name in body for name in _USAGE_NAMES):
         return False
     error = body.get("error")
     return isinstance(error, Mapping) or (
@@ -158,7 +169,7 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Mapping[st
     canceled before there was one; `envelope.flags` then says so."""
     envelope = Envelope(line)
     _surroundings(document, envelope)
-    if "custom_id" in document or ("key" in document and "response" in document):
+    if "custom_id" in document or _is_google_batch(document):
         return _batch_line(document, envelope)
     request = document.get("request")
     if isinstance(request, Mapping):
@@ -170,6 +181,13 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Mapping[st
         if isinstance(inner, Mapping) and not _is_api_field(document, name):
             return _response(inner, envelope)
     return envelope, document
+
+
+def _is_google_batch(document: Mapping[str, Any]) -> bool:
+    """AI Studio's lines have a `key`, Vertex's the time they were processed."""
+    if "key" in document and ("response" in document or "error" in document):
+        return True
+    return "processed_time" in document and "request" in document
 
 
 def _is_api_field(document: Mapping[str, Any], name: str) -> bool:
@@ -219,7 +237,7 @@ def _batch_line(
         body = response.get("body", response)
         status = response.get("status_code")
         envelope.status = status if isinstance(status, int) else None
-        if isinstance(body, Mapping) and ("usage" in body or "usageMetadata" in body):
+        if isinstance(body, Mapping) and any(name in body for name in _USAGE_NAMES):
             return envelope, body
         return _no_call(envelope, custom, f"HTTP status {status}" if status else "no usage")
     error = document.get("error") or document.get("status")
@@ -234,7 +252,7 @@ def _no_call(envelope: Envelope, custom: str | None, what: str) -> tuple[Envelop
 
 def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     """Time, address, latency, session and tags that a log writes beside a body."""
-    body_like = "usage" in document or "usageMetadata" in document
+    body_like = any(name in document for name in _USAGE_NAMES)
     if not body_like:
         for name in _TIME_KEYS:
             envelope.time = envelope.time or instant(document.get(name))
@@ -250,7 +268,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
         envelope.session = envelope.session or short_text(document.get(name))
     for name in _DURATION_KEYS:
         value = document.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
             envelope.latency_ms = int(value)
     url = document.get("url")
     if isinstance(url, str):
@@ -268,7 +286,8 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
 
 
 def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
-    """The two response headers that matter; every other one is left unread."""
+    """The response headers that matter (time, request id, counts of a body that has none); every
+    other one is left unread."""
     low = {str(k).lower(): v for k, v in headers.items()}
     date = low.get("date")
     if isinstance(date, str) and envelope.time is None:
@@ -280,6 +299,9 @@ def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
         value = low.get(name)
         if isinstance(value, str) and envelope.request_id is None:
             envelope.request_id = value
+    for name, value in low.items():
+        if name.startswith(_COUNT_HEADERS) and name.endswith("-count") and isinstance(value, str):
+            envelope.header_counts[name.removeprefix(_COUNT_HEADERS)] = value
 
 
 # --- saved streams ------------------------------------------------------------------------------
@@ -298,13 +320,22 @@ def stream_reader(sample: list[Any]) -> Any:
 def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     """A saved stream: its API's assembler makes bodies of events, the body reader the records."""
     stream = stream_reader(source.sample)
+    if stream is None:
+        yield Reject("a stream whose events no known API would write", 1)
+        return
     events: list[tuple[int, Mapping[str, Any]]] = []
     for line, _, data in source.events():
         if isinstance(data, BadLine):
             yield reject(data, line)
         elif isinstance(data, Mapping):
             events.append((line, data))
-    for line, body, flags in stream.assemble(events):
+    yield from _read_bodies(stream.assemble(events), context)
+
+
+def _read_bodies(
+    bodies: Iterator[tuple[int, Mapping[str, Any], list[str]]], context: ReadContext
+) -> Iterator[Result]:
+    for line, body, flags in bodies:
         envelope = Envelope(line, flags=flags)
         reader = body_reader(body, envelope)
         if reader is None:

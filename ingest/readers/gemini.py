@@ -3,8 +3,10 @@
 Fields read: `responseId`, `modelVersion`, `createTime` (Vertex only), `usageMetadata`.
 Arithmetic: `promptTokenCount` includes cached tokens; `thoughtsTokenCount` is billed as output
 beside `candidatesTokenCount`; `toolUsePromptTokenCount` is billed as input beside the prompt; the
-total has all four. The modality lists split audio, image and video from text. In a stream every
-chunk's usage is cumulative: the last one that has counts wins.
+total has all four. The modality lists split audio, image and video from text. In a stream (events,
+or one JSON array of chunks) every chunk's usage is cumulative: the last one that has counts wins.
+Dumps of the Python SDK are read as well: snake_case names, numbers for enums, and the time in
+`sdk_http_response.headers.date`.
 
     {"responseId": "r1", "modelVersion": "gemini-2.5-flash",
      "usageMetadata": {"promptTokenCount": 100, "candidatesTokenCount": 20,
@@ -16,6 +18,8 @@ is 100 input, 20 output and 30 reasoning tokens.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ingest.readers.base import (
@@ -63,6 +67,11 @@ class GeminiBody:
         except UsageError as error:
             yield reject(error, envelope.line, usage)
             return
+        stated = {name for name, value in reading.counts.items() if value is not None}
+        if stated and not any(name.startswith(("input", "cache")) for name in stated):
+            reading.flags.append("the response states no prompt tokens: only its output is counted")
+        if envelope.time is None:
+            envelope.time = _sdk_time(body)
         response_id = short_text(body.get("responseId", body.get("response_id")))
         model = body.get("modelVersion", body.get("model_version"))
         if response_id:
@@ -82,26 +91,63 @@ class GeminiBody:
         )
 
 
+def _sdk_time(body: Mapping[str, Any]) -> datetime | None:
+    """The Date header that the SDK's dump of a response keeps."""
+    http = body.get("sdk_http_response", body.get("sdkHttpResponse"))
+    headers = http.get("headers") if isinstance(http, Mapping) else None
+    date = (
+        {str(k).lower(): v for k, v in headers.items()}.get("date")
+        if (isinstance(headers, Mapping))
+        else None
+    )
+    if not isinstance(date, str):
+        return None
+    try:
+        return instant(parsedate_to_datetime(date))
+    except (TypeError, ValueError):
+        return None
+
+
+def is_chunk(document: Any) -> bool:
+    """Whether a document is a body of this API that no wrapping surrounds."""
+    return isinstance(document, Mapping) and (
+        "candidates" in document or isinstance(_usage(document), Mapping)
+    )
+
+
+def _finished(event: Mapping[str, Any]) -> bool:
+    candidates = event.get("candidates")
+    return isinstance(candidates, list) and any(
+        isinstance(c, Mapping) and (c.get("finishReason") or c.get("finish_reason"))
+        for c in candidates
+    )
+
+
 class GeminiStream:
     """Chunks of `streamGenerateContent`."""
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Chunks are bodies."""
-        return "candidates" in event or isinstance(_usage(event), Mapping)
+        return is_chunk(event)
 
     def assemble(
         self, events: list[tuple[int, Mapping[str, Any]]]
     ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
-        """One body a response id, with the last usage that counts tokens."""
+        """One body a response id, with the last usage that counts tokens. Chunks without ids
+        belong together until one says why the answer finished."""
         bodies: dict[str, tuple[int, dict[str, Any]]] = {}
+        nameless = 0
         for line, event in events:
-            key = str(event.get("responseId", event.get("response_id", "")))
+            response = short_text(event.get("responseId", event.get("response_id")))
+            key = response or f" {nameless}"
+            if response is None and _finished(event):
+                nameless += 1
             _, body = bodies.setdefault(key, (line, {**event, "candidates": []}))
-            for name in ("modelVersion", "createTime"):
+            for name in ("modelVersion", "model_version", "createTime", "create_time"):
                 if event.get(name):
                     body[name] = event[name]
             usage = _usage(event)
-            if isinstance(usage, Mapping) and any("oken" in k for k in usage):
+            if isinstance(usage, Mapping) and any("oken" in str(k) for k in usage):
                 body["usageMetadata"] = usage
         for line, body in bodies.values():
             yield line, body, [] if _usage(body) else ["the stream ended without usage"]

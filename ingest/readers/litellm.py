@@ -46,7 +46,7 @@ from ingest.readers.hosts import provider_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
-from pricing.usage import Reading, UsageError, read_usage, total_input, total_output
+from pricing.usage import Reading, UsageError, read_usage, shown, total_input, total_output
 from pricing.variants import normal_seller
 
 _ROW = {"request_id", "call_type", "spend"}
@@ -377,7 +377,7 @@ def _money(value: Any) -> Decimal | None:
         return None
     found = amount(value)
     if found is None:
-        raise UsageError(f"spend = {str(value)[:40]!r} is not an amount")
+        raise UsageError(f"spend = {shown(value)} is not an amount")
     return found
 
 

@@ -27,7 +27,7 @@ from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns, rows
 from ingest.record import DIMENSIONS, UsageRecord, call_key, instant, short_text
 from pricing.meters import COUNTED
-from pricing.usage import Counts, UsageError, count, total_input, total_output
+from pricing.usage import Counts, UsageError, count, shown, total_input, total_output
 
 _TEXT_FIELDS = ("provider", "seller", "model", "tier", "region", "effort", "session")
 _TOTALS = ("input", "input_beside", "output", "total")
@@ -118,7 +118,7 @@ def read_row(
         time = get("occurred_at")
         occurred = instant(time)
         if time is not None and occurred is None:
-            raise UsageError(f"occurred_at = {time!r} is not a time")
+            raise UsageError(f"occurred_at = {shown(time)} is not a time")
         requests = _whole(get("requests"), "requests")
         if requests is not None and requests < 1:
             raise UsageError(f"requests = {requests} must be at least 1")
@@ -193,7 +193,7 @@ def _whole(value: Any, name: str) -> int | None:
         try:
             value = Decimal(value.strip().replace(",", ""))
         except InvalidOperation as error:
-            raise UsageError(f"{name} = {value!r} is not a number") from error
+            raise UsageError(f"{name} = {shown(value)} is not a number") from error
         if not value.is_finite():
             raise UsageError(f"{name} = {value} is not a count")
     if isinstance(value, float) and value != value:  # noqa: PLR0124 - a table's empty cell
@@ -207,7 +207,7 @@ def _money(value: Any) -> Decimal | None:
     try:
         amount = Decimal(str(value).strip().lstrip("$").replace(",", ""))
     except InvalidOperation as error:
-        raise UsageError(f"source_cost_usd = {value!r} is not an amount") from error
+        raise UsageError(f"source_cost_usd = {shown(value)} is not an amount") from error
     if not amount.is_finite():
         return None
     return amount

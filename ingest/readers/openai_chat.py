@@ -28,7 +28,7 @@ from ingest.readers.base import (
 )
 from ingest.readers.hosts import model_in, provider_of, region_of
 from ingest.record import instant
-from pricing.usage import UsageError, read_usage
+from pricing.usage import Item, Reading, UsageError, read_usage, total_input, total_output
 
 _OBJECTS = ("chat.completion", "chat.completion.chunk", "text_completion")
 
@@ -66,6 +66,11 @@ class ChatBody:
         reading.region = reading.region or region_of(envelope.url)
         served = body.get("service_tier")
         model = body.get("model")
+        try:
+            model = _compound(body, reading, envelope) or model
+        except UsageError as error:
+            yield reject(error, envelope.line, body.get("usage_breakdown"))
+            return
         response_id = body.get("id")
         yield from make_records(
             reading,
@@ -85,6 +90,35 @@ class ChatBody:
             final=isinstance(usage, Mapping),
             content=None if response_id else [body.get("model"), usage, str(envelope.time)],
         )
+
+
+def _compound(body: Mapping[str, Any], reading: Reading, envelope: Envelope) -> str | None:
+    """Groq's compound systems call several models: `usage_breakdown.models[]` says which took
+    what, and `usage` is their sum. The first becomes the record, the others its items; where they
+    leave a part of `usage` out, it stays whole. Returns the first one's model, or None. Raises
+    `UsageError`."""
+    breakdown = body.get("usage_breakdown")
+    models = breakdown.get("models") if isinstance(breakdown, Mapping) else None
+    parts = [
+        (m["model"], read_usage(m["usage"], "groq"))
+        for m in (models if isinstance(models, list) else [])
+        if isinstance(m, Mapping)
+        and isinstance(m.get("model"), str)
+        and isinstance(m.get("usage"), Mapping)
+    ]
+    if not parts:
+        return None
+    added = sum(total_input(r.counts) + total_output(r.counts) for _, r in parts)
+    stated = total_input(reading.counts) + total_output(reading.counts)
+    if added != stated:
+        reading.flags.append(f"usage_breakdown adds up to {added} tokens, usage to {stated}")
+        if added < stated:
+            return None
+    if isinstance(body.get("model"), str):
+        envelope.tags.setdefault("compound", body["model"])
+    reading.counts = parts[0][1].counts
+    reading.items = [Item("model", r.counts, model) for model, r in parts[1:]]
+    return parts[0][0]
 
 
 def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
@@ -107,12 +141,16 @@ def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
         return "deepseek"
     if "x_groq" in body or "queue_time" in usage:
         return "groq"
+    if "time_info" in body:
+        return "cerebras"
     if "num_cached_tokens" in usage or str(body.get("model", "")).startswith(_MISTRAL):
         return "mistral"
     if "billed_units" in usage:
         return "cohere"
     if str(body.get("model", "")).startswith("grok-"):
         return "x-ai"
+    if str(body.get("model", "")).startswith("openai."):
+        return "bedrock"
     if str(body.get("model", "")).startswith("deepseek-"):
         return "deepseek"
     return "openai"

@@ -31,7 +31,7 @@ from ingest.readers.base import (
 from ingest.readers.hosts import region_of
 from ingest.readers.openai_chat import vendor
 from ingest.record import instant, short_text
-from pricing.usage import Item, UsageError, read_usage
+from pricing.usage import Item, UsageError, count, read_usage
 
 _OBJECTS = ("response", "response.compaction")
 _PENDING = ("queued", "in_progress")
@@ -79,6 +79,10 @@ class ResponsesBody:
         reading.region = reading.region or region_of(envelope.url)
         served = body.get("service_tier")
         model = body.get("model")
+        if body.get("object") == "response.compaction":
+            envelope.tags.setdefault("item", "compaction")
+            if not (model or envelope.model or envelope.request.get("model")):
+                reading.flags.append("a compaction names no model: log the request beside it")
         metadata = body.get("metadata")
         conversation = body.get("conversation")
         if envelope.session is None and isinstance(conversation, Mapping):
@@ -110,8 +114,11 @@ def _hosted_tools(body: Mapping[str, Any], reading: Any) -> None:
     if not isinstance(tools, Mapping):
         return
     search = tools.get("web_search")
-    if isinstance(search, Mapping) and search.get("num_requests"):
-        reading.counts["web_search"] = search["num_requests"]
+    searches = (
+        count(search.get("num_requests"), "num_requests") if isinstance(search, Mapping) else None
+    )
+    if searches:
+        reading.counts["web_search"] = searches
     image = tools.get("image_gen")
     if isinstance(image, Mapping) and (image.get("input_tokens") or image.get("output_tokens")):
         made = read_usage({**image, "total_tokens": None}, "openai")

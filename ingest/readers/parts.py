@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from pricing.usage import Reading, UsageError, count, read_usage
+from pricing.usage import Reading, UsageError, count, read_usage, shown
 
 LIVES = ("5m", "30m", "1h", "12h")
 
@@ -73,7 +73,7 @@ def number(value: Any, name: str) -> int | None:
         try:
             value = int(text) if text.lstrip("+-").isdigit() else float(text)
         except ValueError as error:
-            raise UsageError(f"{name} = {text[:40]!r} is not a number") from error
+            raise UsageError(f"{name} = {shown(text)} is not a number") from error
     return count(value, name)
 
 

@@ -30,7 +30,7 @@ from ingest.readers.makers import maker_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, instant, short_text
-from pricing.usage import Counts, UsageError
+from pricing.usage import Counts, UsageError, shown
 from pricing.variants import normal_seller
 
 Clock = Literal["absolute", "seconds", "milliseconds", "either"]
@@ -250,19 +250,19 @@ def _when(
         if found is not None:
             return found, False
         if layout.clock == "absolute":
-            raise UsageError(f"{layout.time} = {str(value)[:40]!r} is no time")
+            raise UsageError(f"{layout.time} = {shown(value)} is no time")
     try:
         offset = float(value)
         if layout.clock == "milliseconds":
             offset /= 1000
         if offset < 0:
-            raise UsageError(f"{layout.time} = {str(value)[:40]!r} is negative")
+            raise UsageError(f"{layout.time} = {shown(value)} is negative")
         base = start if start is not None else context.assumed_time
         return base + timedelta(seconds=offset), start is None
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, UsageError):
             raise
-        raise UsageError(f"{layout.time} = {str(value)[:40]!r} is no time") from error
+        raise UsageError(f"{layout.time} = {shown(value)} is no time") from error
 
 
 _FRACTION = re.compile(r"(\.\d{6})\d+")

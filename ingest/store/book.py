@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.store import schema
+from ingest.store import rollup, schema
 from ingest.store.database import Store
 from pricing import sql
 from pricing.catalogue import CardKey, Catalogue, Route
@@ -34,6 +34,7 @@ def sync(store: Store, catalogue: Catalogue) -> bool:
     with store.transaction() as con:
         _sync_rates(con, catalogue)
         _resolve_routes(con, catalogue)
+        rollup.rebuild(con)
         con.execute("DELETE FROM meta WHERE key = 'catalogue_version'")
         con.execute("INSERT INTO meta VALUES ('catalogue_version', ?)", [version])
     return True
@@ -161,7 +162,8 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
     import pyarrow as pa
 
     arrays = []
-    for (_, kind), values in zip(columns, zip(*rows, strict=True), strict=True):
+    by_column = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    for (_, kind), values in zip(columns, by_column, strict=True):
         base = kind.removesuffix(" NOT NULL")
         if base == "TIMESTAMP":
             arrays.append(pa.array(values, pa.timestamp("us")))
@@ -189,9 +191,14 @@ def insert_rows(
     """Insert rows in the columns' order through Arrow."""
     if not rows:
         return
-    con.register("rows_to_insert", arrow_table(columns, rows))
+    insert_table(con, table, arrow_table(columns, rows))
+
+
+def insert_table(con: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Insert an Arrow table whose columns have the names of the table's."""
+    con.register("rows_to_insert", rows)
     try:
-        names = ", ".join(name for name, _ in columns)
+        names = ", ".join(rows.column_names)
         con.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM rows_to_insert")
     finally:
         con.unregister("rows_to_insert")

@@ -3,7 +3,9 @@
 A batch is staged in a temporary table, given its routes, and de-duplicated in two steps. Inside
 the batch the best sighting of a call wins: final before partial, then the larger total. Against
 the store the same rule holds: a better sighting replaces the stored one (and is logged in
-`replacements`), an equal or lesser one only fills in dimensions the stored one lacks.
+`replacements`), an equal or lesser one only fills in what the stored one does not know: dimensions,
+tags, tier, time. Which files came first makes no difference, unless sightings contradict each
+other in what they fill in: then the one seen first stays.
 
 The search for known calls goes by key over the whole table for a file (so a call whose time
 changed between sightings is still found), and over a window of days around the batch, plus every
@@ -18,14 +20,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from ingest.record import ReportedRow, UsageRecord
-from ingest.store import schema
+from ingest.record import UsageRecord
+from ingest.store import rollup, schema
 from ingest.store.book import add_routes, insert_rows
 from pricing import sql
 from pricing.catalogue import Catalogue
 from pricing.meters import COUNTED
+from pricing.money import EXACT
 from pricing.usage import total_output
 
 if TYPE_CHECKING:
@@ -36,7 +40,7 @@ STAGE = "stage"
 _ROUTE_KEYS = ("provider", "seller_stated", "model", "tier_stated", "region")
 
 STAGE_COLUMNS: tuple[tuple[str, str], ...] = (
-    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id")),
+    *((n, k) for n, k in schema.STORED_COLUMNS if n not in ("route_id", "import_id", "kinds")),
     *((name, "VARCHAR") for name in _ROUTE_KEYS),
 )
 """A staged record: the stored columns with the route spelled out. Also the columns of a batch
@@ -54,8 +58,49 @@ class Merged:
     last_at: datetime | None
 
 
+MOST_TOKENS = 10**10
+MOST_SEARCHES = 10**7
+MOST_REQUESTS = 10**8
+"""Counts of one record beyond which it is refused: below them no cost leaves 64 bits of
+pico-dollars at any price published so far (one absurd row would stop every report)."""
+
+
+def refusal(record: UsageRecord) -> str | None:
+    """Why the store does not take a record, or None."""
+    tokens = record.input_total + total_output(record.counts)
+    if tokens > MOST_TOKENS:
+        return f"{tokens:,} tokens in one call: more than {MOST_TOKENS:,} cannot be right"
+    searches = (record.counts.get("web_search") or 0) + (record.counts.get("file_search") or 0)
+    if searches > MOST_SEARCHES:
+        return f"{searches:,} searches in one call: more than {MOST_SEARCHES:,} cannot be right"
+    if not 1 <= record.requests <= MOST_REQUESTS:
+        return f"requests = {record.requests:,} is not between 1 and {MOST_REQUESTS:,}"
+    return None
+
+
 def stage_row(record: UsageRecord) -> tuple[Any, ...]:
     """One record as a row of `STAGE_COLUMNS`."""
+    row = _stage_row(record)
+    try:
+        for value in row:
+            if isinstance(value, str):
+                value.encode()
+        for name, value in record.tags.items():
+            f"{name}{value}".encode()
+    except UnicodeEncodeError:  # JSON can spell half a character, no table can hold one
+        return tuple(map(_clean, row))
+    return row
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_clean(k): _clean(v) for k, v in value.items()}
+    return value
+
+
+def _stage_row(record: UsageRecord) -> tuple[Any, ...]:
     counts = record.counts
     return (
         record.call_key,
@@ -65,7 +110,7 @@ def stage_row(record: UsageRecord) -> tuple[Any, ...]:
         total_output(counts),
         record.requests,
         record.total_reported,
-        record.source_cost_usd,
+        _charge(record.source_cost_usd),
         record.effort,
         record.source_format,
         record.finality,
@@ -95,16 +140,59 @@ def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> No
     insert_rows(con, STAGE, STAGE_COLUMNS, rows)
 
 
-def _rank(row: str = "") -> str:
-    """Which of two sightings of a call is better: the final one, then the one with more tokens,
-    then the one that says more of what kind they were (a span that knows only totals must not
-    hide a body that knows the cache write), then the one that knows its time."""
-    prefix = f"{row}." if row else ""
-    kinds = " + ".join(f"(coalesce({prefix}{m}, 0) > 0)::INTEGER" for m in COUNTED)
+# What any sighting of a call may tell and the winner may not know: whose call it was, on which
+# tier. The counts are never mixed: they are the winner's alone.
+_FILLED = (
+    *schema.DIMENSION_COLUMNS, "session", "effort", "latency_ms", "seller_stated", "model",
+    "tier_stated", "region",
+)  # fmt: skip
+
+
+def _order() -> str:
+    """Which of several sightings of a call is best, as ORDER BY terms: the final one, then the one
+    with more tokens, then the one that says more of what kind they were (a span that knows only
+    totals must not hide a body that knows the cache write), then the one that knows its time.
+
+    The rest decides between equals by what they say, not by when they came: files imported in
+    another order make the same store.
+    """
+    kinds = " + ".join(f"(coalesce({m}, 0) > 0)::INTEGER" for m in COUNTED)
     return (
-        f"(CASE {prefix}finality WHEN 'final' THEN 1 ELSE 0 END,"
-        f" {prefix}input_total + {prefix}output_total, {kinds},"
-        f" CASE WHEN {prefix}time_assumed THEN 0 ELSE 1 END)"
+        "(finality = 'final') DESC, input_total + output_total DESC,"
+        f" {kinds} DESC, time_assumed, occurred_at, source_format, provider, model NULLS LAST,"
+        f" tier_stated NULLS LAST, region NULLS LAST, {', '.join(COUNTED)},"
+        " stored_row NULLS LAST, line NULLS LAST"
+    )
+
+
+def _fold(sightings: str) -> str:
+    """One row a call from several sightings: the best one, and what only the others know."""
+
+    def column(name: str) -> str:
+        best = f"any_value({name}) FILTER (place = 1)"
+        if name in _FILLED:
+            return f"arg_min({name}, place) AS {name}"
+        if name == "occurred_at":
+            known = "arg_min(occurred_at, place) FILTER (NOT time_assumed)"
+            return f"coalesce({known}, {best}) AS occurred_at"
+        if name == "time_assumed":
+            return "bool_and(time_assumed) AS time_assumed"
+        if name == "source_cost_usd":  # a partial sighting's charge is not the call's
+            final = "arg_min(source_cost_usd, place) FILTER (finality = 'final')"
+            return f"coalesce({best}, {final}) AS source_cost_usd"
+        if name == "tags":
+            maps = "list(tags ORDER BY place DESC) FILTER (tags IS NOT NULL)"
+            return f"list_reduce({maps}, lambda a, b: map_concat(a, b)) AS tags"
+        return f"{best} AS {name}"
+
+    names = [n for n, _ in STAGE_COLUMNS if n != "call_key"]
+    return (
+        f"SELECT call_key, {', '.join(map(column, names))},"
+        " any_value(import_id) FILTER (place = 1) AS import_id,"
+        " any_value(stored_row) FILTER (place = 1) AS stored_row,"
+        " count(stored_row) AS stored_rows FROM (SELECT *, row_number() OVER"
+        f" (PARTITION BY call_key ORDER BY {_order()}) AS place FROM ({sightings}))"
+        " GROUP BY call_key"
     )
 
 
@@ -119,101 +207,87 @@ def merge(
 
     `window` limits the search for known calls to that much around the batch (None: everywhere).
     """
-    span = con.execute(f"SELECT count(*), min(occurred_at), max(occurred_at) FROM {STAGE}")
-    total, first_at, last_at = span.fetchall()[0]
+    total, first_at, last_at, keys = con.execute(
+        "SELECT count(*), min(occurred_at), max(occurred_at), count(DISTINCT call_key)"
+        f" FROM {STAGE}"
+    ).fetchall()[0]
     if not total:
         return Merged(0, 0, 0, None, None)
-    con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE best AS SELECT * EXCLUDE (place) FROM ("
-        f"SELECT *, row_number() OVER (PARTITION BY call_key ORDER BY {_rank()} DESC,"
-        f" line NULLS LAST) AS place FROM {STAGE}) WHERE place = 1"
-    )
-    _fill_within_batch(con)
-    _route(con, catalogue)
+    _best_of_batch(con, int(import_id), repeated=keys < total)
     limit, values = _search_limit(con, window, first_at, last_at)
+    names = ", ".join(f"s.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
     con.execute(
-        "CREATE OR REPLACE TEMPORARY TABLE known AS"
-        " SELECT s.*, s.rowid AS stored_row FROM calls_stored AS s"
+        f"CREATE OR REPLACE TEMPORARY TABLE known AS SELECT {names},"
+        f" {', '.join(f'r.{k}' for k in _ROUTE_KEYS)}, s.rowid AS stored_row"
+        " FROM calls_stored AS s JOIN routes AS r ON r.route_id = s.route_id"
         f" SEMI JOIN best AS b ON b.call_key = s.call_key WHERE {limit}",
         values,
     )
-    stored_rank, new_rank = _rank("k"), _rank("b")
+    replaced = changed = 0
+    if con.execute("SELECT 1 FROM known LIMIT 1").fetchall():
+        replaced, changed = _meet_known(con, int(import_id))
+        con.execute("DELETE FROM best WHERE call_key IN (SELECT call_key FROM known)")
+        con.execute(
+            "DELETE FROM calls_stored WHERE rowid IN"
+            " (SELECT stored_row FROM known SEMI JOIN changed USING (call_key))"
+        )
+        con.execute(
+            "INSERT INTO best BY NAME SELECT * EXCLUDE (stored_row, stored_rows),"
+            " NULL AS stored_row FROM changed"
+        )
+    _insert_routed(con, catalogue)
+    arrived = con.execute("SELECT count(*) FROM best").fetchall()[0][0]
+    hours = con.execute(
+        "SELECT DISTINCT date_trunc('hour', occurred_at) FROM"
+        " (SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
+    ).fetchall()
+    rollup.refresh(con, [hour for (hour,) in hours])
+    for table in ("best", "known", "changed"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
+    added = arrived - changed
+    return Merged(added, replaced, total - added - replaced, first_at, last_at)
+
+
+def _best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int, *, repeated: bool) -> None:
+    """Make `best`: one row a call of the batch, with the import's id."""
+    batch = f"SELECT *, {import_id} AS import_id, NULL::BIGINT AS stored_row FROM {STAGE}"
+    if repeated:
+        often = f"(SELECT call_key FROM {STAGE} GROUP BY call_key HAVING count(*) > 1)"
+        folded = _fold(f"{batch} WHERE call_key IN {often}")
+        batch = (
+            f"{batch} WHERE call_key NOT IN {often} UNION ALL BY NAME"
+            f" SELECT * EXCLUDE (stored_rows) FROM ({folded})"
+        )
+    con.execute(f"CREATE OR REPLACE TEMPORARY TABLE best AS {batch}")
+
+
+def _meet_known(con: duckdb.DuckDBPyConnection, import_id: int) -> tuple[int, int]:
+    """Make `changed`: the stored calls about which the batch knows better or more, as they shall
+    be; log the replaced ones. Returns how many are replaced and how many change at all."""
+    both = "SELECT * FROM best SEMI JOIN known USING (call_key) UNION ALL BY NAME FROM known"
+    filled = (*_FILLED, "occurred_at", "time_assumed", "source_cost_usd", "tags")
+    news = " OR ".join(f"f.{n} IS DISTINCT FROM k.{n}" for n in filled)
     con.execute(
-        "CREATE OR REPLACE TEMPORARY TABLE better AS SELECT b.call_key, k.stored_row,"
-        f" {new_rank} > {stored_rank} AS wins FROM best AS b JOIN known AS k USING (call_key)"
+        f"CREATE OR REPLACE TEMPORARY TABLE changed AS SELECT f.* FROM ({_fold(both)}) AS f"
+        " WHERE f.stored_row IS NULL OR f.stored_rows > 1 OR EXISTS"
+        f" (SELECT 1 FROM known AS k WHERE k.stored_row = f.stored_row AND ({news}))"
     )
-    now = datetime.now(UTC).replace(tzinfo=None)
     con.execute(
-        "INSERT INTO replacements SELECT b.call_key, k.import_id, ?, ?,"
-        " CASE WHEN b.finality <> k.finality THEN 'final replaces partial'"
-        " WHEN b.input_total + b.output_total > k.input_total + k.output_total"
+        "INSERT INTO replacements SELECT f.call_key, k.import_id, ?, ?,"
+        " CASE WHEN f.finality <> k.finality THEN 'final replaces partial'"
+        " WHEN f.input_total + f.output_total > k.input_total + k.output_total"
         " THEN 'larger total' ELSE 'more detail' END,"
-        " k.input_total + k.output_total, b.input_total + b.output_total"
-        " FROM better AS w JOIN best AS b USING (call_key) JOIN known AS k USING (call_key)"
-        " WHERE w.wins",
-        [import_id, now],
+        " k.input_total + k.output_total, f.input_total + f.output_total"
+        " FROM changed AS f JOIN known AS k USING (call_key) WHERE f.stored_row IS NULL",
+        [import_id, datetime.now(UTC).replace(tzinfo=None)],
     )
-    names = [n for n, _ in schema.STORED_COLUMNS]
-    dims = {*schema.DIMENSION_COLUMNS, "session", "tags"}
-
-    def winner(name: str) -> str:
-        if name == "import_id":
-            return f"{int(import_id)} AS import_id"
-        if name in dims:
-            return f"coalesce(b.{name}, k.{name}) AS {name}"
-        return f"b.{name}"
-
-    con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE arriving AS SELECT {', '.join(map(winner, names))}"
-        " FROM best AS b LEFT JOIN known AS k USING (call_key)"
-        " LEFT JOIN better AS w USING (call_key) WHERE w.call_key IS NULL OR w.wins"
-    )
-    replaced = con.execute("SELECT count(*) FROM better WHERE wins").fetchall()[0][0]
-    _fill_stored(con)
-    con.execute(
-        "DELETE FROM calls_stored WHERE rowid IN (SELECT stored_row FROM better WHERE wins)"
-    )
-    con.execute(
-        f"INSERT INTO calls_stored ({', '.join(names)}) SELECT {', '.join(names)} FROM arriving"
-        " ORDER BY occurred_at"
-    )
-    arrived = con.execute("SELECT count(*) FROM arriving").fetchall()[0][0]
-    for table in ("best", "known", "better", "arriving"):
-        con.execute(f"DROP TABLE {table}")
-    added = arrived - replaced
-    return Merged(added, replaced, total - arrived, first_at, last_at)
+    return con.execute(
+        "SELECT count(*) FILTER (stored_row IS NULL), count(*) FROM changed"
+    ).fetchall()[0]
 
 
-def _fill_within_batch(con: duckdb.DuckDBPyConnection) -> None:
-    """Dimensions that only a lesser sighting in the same batch states are kept."""
-    named = (*schema.DIMENSION_COLUMNS, "session")
-    many = con.execute(
-        f"SELECT count(*) FROM (SELECT call_key FROM {STAGE} GROUP BY call_key HAVING count(*) > 1)"
-    ).fetchall()[0][0]
-    if not many:
-        return
-    sets = ", ".join(f"{n} = coalesce(best.{n}, o.{n})" for n in named)
-    maxima = ", ".join(f"max({n}) AS {n}" for n in named)
-    con.execute(
-        f"UPDATE best SET {sets} FROM (SELECT call_key, {maxima} FROM {STAGE}"
-        " GROUP BY call_key HAVING count(*) > 1) AS o WHERE o.call_key = best.call_key"
-    )
-
-
-def _fill_stored(con: duckdb.DuckDBPyConnection) -> None:
-    """A lesser sighting still tells what the stored one does not know: whose call it was."""
-    named = (*schema.DIMENSION_COLUMNS, "session")
-    sets = ", ".join(f"{n} = coalesce(calls_stored.{n}, b.{n})" for n in named)
-    news = " OR ".join(f"(k.{n} IS NULL AND b.{n} IS NOT NULL)" for n in named)
-    con.execute(
-        f"UPDATE calls_stored SET {sets} FROM (SELECT b.*, k.stored_row FROM best AS b"
-        " JOIN known AS k USING (call_key) JOIN better AS w USING (call_key)"
-        f" WHERE NOT w.wins AND ({news})) AS b WHERE calls_stored.rowid = b.stored_row"
-    )
-
-
-def _route(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
-    """Give each record in `best` its route, adding routes for names seen for the first time."""
+def _insert_routed(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+    """Store the rows of `best` in time order, adding routes for names seen for the first time."""
     same = " AND ".join(f"r.{k} IS NOT DISTINCT FROM b.{k}" for k in _ROUTE_KEYS)
     keys = ", ".join(f"b.{k}" for k in _ROUTE_KEYS)
     fresh = con.execute(
@@ -221,9 +295,12 @@ def _route(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
     ).fetchall()
     if fresh:
         add_routes(con, catalogue, fresh)
+    special = {"route_id": "r.route_id", "kinds": sql.kinds("b")}
+    names = [n for n, _ in schema.STORED_COLUMNS]
     con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE best AS SELECT b.*, r.route_id FROM best AS b"
-        f" JOIN routes AS r ON {same}"
+        f"INSERT INTO calls_stored ({', '.join(names)})"
+        f" SELECT {', '.join(special.get(n, f'b.{n}') for n in names)}"
+        f" FROM best AS b JOIN routes AS r ON {same} ORDER BY b.occurred_at"
     )
 
 
@@ -243,52 +320,15 @@ def _search_limit(
     )
 
 
-_REPORTED_COLUMNS: tuple[tuple[str, str], ...] = (
-    ("slice_key", "VARCHAR"), ("source_format", "VARCHAR"), ("provider", "VARCHAR"),
-    ("kind", "VARCHAR"), ("period_start", "TIMESTAMP"), ("period_end", "TIMESTAMP"),
-    ("model", "VARCHAR"), ("tier", "VARCHAR"), ("region", "VARCHAR"), ("line_item", "VARCHAR"),
-    ("project", "VARCHAR"), ("api_key", "VARCHAR"), ("requests", "BIGINT"),
-    ("amount", "DECIMAL(38,18)"), ("currency", "VARCHAR"), ("list_amount", "DECIMAL(38,18)"),
-    *((name, "BIGINT") for name in COUNTED), ("tags", "MAP(VARCHAR, VARCHAR)"),
-    ("import_id", "INTEGER"), ("line", "INTEGER"),
-)  # fmt: skip
+def _charge(amount: Decimal | None) -> Decimal | None:
+    """A stated charge at pico-dollars; None when it is no amount of money a call can cost."""
+    if amount is None or not amount.is_finite() or abs(amount) >= 10**9:
+        return None
+    return scaled(amount, 12)
 
 
-def store_reported(
-    con: duckdb.DuckDBPyConnection, rows: Sequence[ReportedRow], import_id: int
-) -> int:
-    """Store aggregate rows; a later report of the same slice replaces the earlier one."""
-    last: dict[str, ReportedRow] = {row.slice_key: row for row in rows}
-    if not last:
-        return 0
-    con.execute(sql.create_table("incoming_reported", _REPORTED_COLUMNS, temporary=True))
-    insert_rows(
-        con,
-        "incoming_reported",
-        _REPORTED_COLUMNS,
-        [
-            (
-                key, r.source_format, r.provider, r.kind, r.period_start, r.period_end, r.model,
-                r.tier, r.region, r.line_item, r.project, r.api_key, r.requests,
-                _scaled(r.amount), r.currency, _scaled(r.list_amount),
-                *(r.counts.get(name) for name in COUNTED), r.tags or None, import_id, r.line,
-            )
-            for key, r in last.items()
-        ],
-    )  # fmt: skip
-    con.execute("DELETE FROM reported WHERE slice_key IN (SELECT slice_key FROM incoming_reported)")
-    names = ", ".join(n for n, _ in _REPORTED_COLUMNS)
-    con.execute(f"INSERT INTO reported ({names}) SELECT {names} FROM incoming_reported")
-    con.execute("DROP TABLE incoming_reported")
-    return len(last)
-
-
-def _scaled(amount: Any) -> Any:
-    """An amount at the column's eighteen decimals: dashboards print up to thirty-six."""
-    from decimal import ROUND_HALF_EVEN, Decimal
-
-    from pricing.money import EXACT
-
+def scaled(amount: Decimal | None, places: int = 18) -> Decimal | None:
+    """An amount at its column's decimals: dashboards print up to thirty-six."""
     if amount is None:
         return None
-    return amount.quantize(Decimal(1).scaleb(-18), ROUND_HALF_EVEN, EXACT)
+    return amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, EXACT)

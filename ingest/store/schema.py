@@ -10,8 +10,13 @@ force, so a corrected price corrects history at once. People query the views.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pricing import sql
 from pricing.meters import COUNTED
+
+if TYPE_CHECKING:
+    import duckdb
 
 VERSION = 1
 """Schema version this code writes. A file with a higher one is refused, a lower one migrated."""
@@ -25,6 +30,7 @@ STORED_COLUMNS: tuple[tuple[str, str], ...] = (
     *((name, "BIGINT") for name in COUNTED),
     ("input_total", "BIGINT NOT NULL"),
     ("output_total", "BIGINT NOT NULL"),
+    ("kinds", "BIGINT NOT NULL"),
     ("requests", "INTEGER NOT NULL"),
     ("total_reported", "BIGINT"),
     ("source_cost_usd", "DECIMAL(24,12)"),
@@ -157,6 +163,15 @@ def priced_from(
     )
 
 
+def used_meters(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """The meters that any stored call counts: what a sum over the store has to look at."""
+    mask, fee = con.execute(
+        "SELECT coalesce(bit_or(kinds) FILTER (kinds >= 0), 0),"
+        " (SELECT count(p_request) FROM rate_vectors) FROM calls_stored"
+    ).fetchall()[0]
+    return sql.used_meters(mask, bool(fee))
+
+
 def view_statements() -> list[str]:
     """The views people query; remade at every schema version."""
     usage = ", ".join(USAGE_COLUMNS)
@@ -190,7 +205,8 @@ def view_statements() -> list[str]:
         f" WHEN {line}.assumed THEN {sql.status_name('greatest(route_severity, 1)')}"
         f" ELSE {sql.status_name('route_severity')} END AS status, x.rate_id, x.via"
         f" FROM (SELECT {call}, r.severity AS route_severity,"
-        f" unnest({sql.line_structs()}) AS line FROM {priced_from()}) AS c"
+        f" unnest({sql.line_structs()}) AS line FROM {priced_from()}"
+        f" WHERE {sql.counted()}) AS c"
         f" LEFT JOIN vector_rates AS x ON x.vector_id = c.vector_id AND x.meter = {line}.meter",
         "CREATE OR REPLACE VIEW rates AS SELECT *, superseded_at IS NULL AS current"
         " FROM rates_stored",

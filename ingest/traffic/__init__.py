@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         parse_scenario,
         schema,
     )
+    from ingest.traffic.stored import trace_from_store, write_trace
     from ingest.traffic.trace import Trace, TraceError
     from ingest.traffic.validation import validate
 
@@ -55,8 +56,10 @@ _HOME = {
     "schema": "scenario",
     "simulate": "month",
     "trace_from_rows": "fitting",
+    "trace_from_store": "stored",
     "validate": "validation",
     "write_log": "generating",
+    "write_trace": "stored",
 }
 
 __all__ = [
@@ -78,8 +81,10 @@ __all__ = [
     "schema",
     "simulate",
     "trace_from_rows",
+    "trace_from_store",
     "validate",
     "write_log",
+    "write_trace",
 ]
 
 

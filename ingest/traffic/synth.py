@@ -27,19 +27,37 @@ MAX_SESSIONS = 1_500
 _SYSTEM, _TOOLS, _FIRST_OWN = 0, 1, 2
 
 
-def count_file(path: str, variant: str) -> int:
-    """Tokens of a prompt file, counted with the variant's encoding."""
+def count_file(path: str, variant: str, kind: str = "system") -> int:
+    """Tokens of a prompt file in the variant's own encoding, as a system message is billed.
+
+    With kind "tools" a JSON list of tool definitions is counted as the API renders it. Raises
+    ScenarioError for a file that cannot be read, LookupError for a variant without an encoding.
+    """
+    import json
+
+    from pricing.counting import UnknownModelError, count_request
+
     try:
         text = Path(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path}: is not UTF-8 text") from error
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from error
+    request: dict[str, object] = {"messages": [{"role": "user", "content": ""}]}
+    bare = dict(request)
+    request = {"messages": [{"role": "system", "content": text}, *bare["messages"]]}  # type: ignore[misc]
+    if kind == "tools":
+        try:
+            tools = json.loads(text)
+        except ValueError:
+            tools = None
+        if isinstance(tools, list) and all(isinstance(t, dict) for t in tools):
+            request = {**bare, "tools": tools}
+    model = variant.rsplit("/", 1)[-1]
     try:
-        from pricing import count_request  # type: ignore[attr-defined]
-    except (ImportError, AttributeError):
-        import tiktoken
-
-        return len(tiktoken.get_encoding("o200k_base").encode_ordinary(text))
-    return int(count_request({"messages": [{"role": "system", "content": text}]}, variant).total)
+        return int(count_request(request, model).total - count_request(bare, model).total)
+    except UnknownModelError as error:
+        raise LookupError(str(error)) from error
 
 
 def shared_tokens(structure: Structure, variant: str) -> tuple[int, int]:
@@ -50,7 +68,7 @@ def shared_tokens(structure: Structure, variant: str) -> tuple[int, int]:
         else round(middle(structure.system_tokens))
     )
     tools = (
-        count_file(structure.tools_file, variant)
+        count_file(structure.tools_file, variant, "tools")
         if structure.tools_file
         else round(middle(structure.tools_tokens))
     )

@@ -63,7 +63,9 @@ def test_a_missing_package_is_an_error(cache, monkeypatch):
         vocab.vocabulary_path("o200k_base")
 
 
-@pytest.mark.parametrize("packed", [b"not gzip", gzip.compress(b"IQ== 0\n")])
+@pytest.mark.parametrize(
+    "packed", [b"not gzip", gzip.compress(b"IQ== 0\n")], ids=["noise", "other"]
+)
 def test_a_damaged_package_is_an_error_and_writes_nothing(cache, monkeypatch, tmp_path, packed):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "o200k_base.tiktoken.gz").write_bytes(packed)

@@ -7,6 +7,7 @@ configuration error; 3 could not read or could not measure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -50,12 +51,18 @@ def _root(
     """Keep the books on LLM tokens."""
 
 
-def _register() -> None:
-    """Add every command; the order is the order of `--help`."""
-    from tokenbooks.cli import demo, ingest, price, rates, report, serve, sql
+# One module a group of commands; the order is the order of `--help`.
+COMMANDS = (
+    "demo", "ingest", "price", "report", "forecast", "budget", "anomalies", "unit",
+    "report_month", "export", "reconcile", "rates", "count", "simulate", "traffic", "check",
+    "sql", "serve", "mock", "lake", "doctor",
+)  # fmt: skip
 
-    for module in (demo, ingest, price, report, rates, sql, serve):
-        module.register(app)
+
+def _register() -> None:
+    """Add every command."""
+    for name in COMMANDS:
+        import_module(f"tokenbooks.cli.{name}").register(app)
 
 
 _register()
@@ -79,7 +86,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _known(error: Exception) -> int:
     """Errors a person can act on, by name so that nothing heavy is imported to test for them."""
-    misuse = {"ScopeError", "SettingsError", "CardError", "MappingError", "ScenarioError"}
+    misuse = {
+        "ScopeError", "SettingsError", "CardError", "MappingError", "ScenarioError",
+        "ExportError", "BudgetError", "CurrencyError", "ShowbackError", "ForecastError",
+    }  # fmt: skip
     unreadable = {
         "StoreError", "StoreHeld", "UnreadableFile", "UsageError", "CountingError",
         "VocabularyError", "UnknownModelError", "RequestError", "TraceError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +111,11 @@ def pairs(items: Sequence[str] | None, what: str) -> dict[str, str]:
     return found
 
 
+def names_of(text: str) -> list[str]:
+    """Comma-separated names."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def scope(
     since: str | None,
     until: str | None,
@@ -135,6 +140,19 @@ def scope(
         )
     except ScopeError as error:
         fail(str(error), MISUSE)
+        raise AssertionError from error
+
+
+def day_of(text: str | None, option: str, zone: str) -> date | None:
+    """A day in the reader's zone from an option; None stays None."""
+    from dashboards.queries.scope import ScopeError, parse_edge
+
+    if text is None:
+        return None
+    try:
+        return parse_edge(text, zone=zone).date()
+    except ScopeError as error:
+        fail(f"{option}: {error}", MISUSE)
         raise AssertionError from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,11 +73,8 @@ def ingest(
         stamps={**chosen.dimensions, **pairs(set_, "--set")},
         mapping=_mapping(mapping, map_, chosen.mappings),
         options=pairs(set_, "--set"),
+        keep_text=keep_text,
     )
-    if hasattr(options, "keep_text"):
-        import dataclasses
-
-        options = dataclasses.replace(options, keep_text=keep_text)  # type: ignore[call-arg]
     _check_paths(paths)
     if dry_run:
         reports = [importer.plan(p, options) for p in importer.find_files(paths)]
@@ -124,9 +120,8 @@ def _mapping(
 
 
 def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]:
-    from ingest import importer
-    from ingest.store import book
-    from ingest.store.database import StoreError, StoreHeld, open_store
+    from ingest.store import handover
+    from ingest.store.database import StoreError
 
     prices = catalogue(chosen)
     try:
@@ -135,23 +130,7 @@ def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]
             def show(path: str, records: int) -> None:
                 tell(f"{Path(path).name} {records:,} records" if records else Path(path).name)
 
-            try:
-                store = open_store(db)
-            except StoreHeld:
-                from ingest.store import handover
-
-                note("the database is in use: handing the batches to its owner")
-                return handover.import_or_hand_over(db, prices, paths, options)
-            try:
-                book.sync(store, prices)
-                files = [p for p in paths if str(p) != "-"]
-                reports = importer.import_paths(store, prices, files, options, progress=show)
-                if len(files) != len(paths):
-                    data = sys.stdin.buffer.read()
-                    reports.append(importer.import_bytes(store, prices, data, options))
-                return reports
-            finally:
-                store.close()
+            return handover.import_or_hand_over(db, prices, paths, options, progress=show)
     except StoreError as error:
         fail(str(error))
         raise AssertionError from error

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenbooks.cli.common import Db, database, settings
+from tokenbooks.cli.output import fail
 
 
 def register(app: typer.Typer) -> None:
@@ -26,10 +27,13 @@ def serve(
     from tokenbooks import service
 
     chosen = settings()
-    service.run(
-        host=host or chosen.serve.host,
-        port=port or chosen.serve.port,
-        db=database(db, chosen),
-        settings=chosen,
-        open_browser=open_,
-    )
+    try:
+        service.run(
+            host=host or chosen.serve.host,
+            port=port or chosen.serve.port,
+            db=database(db, chosen),
+            settings=chosen,
+            open_browser=open_,
+        )
+    except service.ServiceError as error:
+        fail(str(error))

@@ -1,0 +1,52 @@
+"""One table of all measurements: `python -m benchmarks [--only NAME] [--json] [--rows N]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+from benchmarks.common import Row, machine
+
+
+def main() -> int:
+    """Run the benchmarks asked for and print their table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", help="counting, forecast, import, …")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    pricing, importing = import_module("benchmarks.pricing"), import_module("benchmarks.import")
+    pricing.arguments(parser)
+    importing.arguments(parser)
+    options = parser.parse_args()
+    known: dict[str, Callable[[], list[Row]]] = {
+        "startup": lambda: import_module("benchmarks.startup").rows(),
+        "pricing": lambda: pricing.rows(options.rows),
+        "import": lambda: importing.rows(options.import_rows),
+        "counting": lambda: import_module("benchmarks.counting").rows(),
+        "forecast": lambda: import_module("benchmarks.forecast").rows(),
+        "traffic": lambda: import_module("benchmarks.traffic").rows(),
+    }
+    wanted = options.only or list(known)
+    unknown = sorted(set(wanted) - set(known))
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
+    shape = machine()
+    found: list[Row] = []
+    for name in wanted:
+        print(f"{name} …", file=sys.stderr)
+        found += known[name]()
+    if options.json:
+        document = {"machine": shape, "rows": [row.as_json() for row in found]}
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+        return 0
+    print(shape)
+    width = max(len(row.what) for row in found)
+    for row in found:
+        print(f"{row.name:<10}{row.what:<{width + 2}}{row.ratio:>10.3g}  {row.detail}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Pricing: stored calls on ten variants, beside a bare sum and two per-call functions.
+
+The limit is DuckDB summing the same columns without pricing anything: what reading them costs.
+The per-call contestants price a sample one call at a time, and their time a call is extrapolated
+to all of them; everything else is measured whole. Before timing, a sample of the store is priced
+by the scalar estimator and must equal the SQL to the pico-dollar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import Row, interleaved, rate, synthetic_store
+
+TARGETS = (
+    "gpt-5.2", "gpt-5.2@batch", "gpt-5-mini", "gpt-5.2-pro", "gpt-5.2-codex", "cometapi:gpt-5.2",
+    "claude-opus-4-5", "claude-sonnet-4-5", "gemini-2.5-pro", "gemini-2.5-flash",
+)  # fmt: skip
+SAMPLE = 2_000
+PER_CALL = 500
+
+
+def _sample(con: Any) -> list[tuple[Any, ...]]:
+    return con.execute(
+        "SELECT provider, seller, model, tier_stated, occurred_at, cost_pico,"
+        " status, input_uncached, cache_read, cache_write_5m, output_text, reasoning,"
+        f" time_assumed FROM calls USING SAMPLE reservoir({SAMPLE} ROWS) REPEATABLE (7)"
+    ).fetchall()
+
+
+_METERS = ("input_uncached", "cache_read", "cache_write_5m", "output_text", "reasoning")
+
+
+def check_against_scalar(sample: list[tuple[Any, ...]]) -> None:
+    """Every sampled call costs the same, and has the same status, in both estimators."""
+    from pricing.estimator import price_reading
+    from pricing.usage import Reading
+
+    for provider, seller, model, tier, at, pico, status, *counts, assumed in sample:
+        found = dict(zip(_METERS, counts, strict=True))
+        call = price_reading(
+            Reading(found, "bench"), provider, model, at=at, tier=tier, seller=seller
+        )
+        cost = None if call.cost_usd is None else int(call.cost_usd.scaleb(12))
+        said = "assumed" if assumed and call.status == "exact" else call.status
+        assert (cost, said) == (pico, status), (provider, model, at, found)
+
+
+def _genai(sample: list[tuple[Any, ...]]) -> int:
+    """genai-prices' `calc_price`, one call at a time, on calls of models it knows."""
+    from genai_prices import Usage, calc_price
+
+    done = 0
+    for provider, _, model, _, at, pico, _, plain, read, written, text, thought, _ in sample:
+        if pico is None or done >= PER_CALL:
+            continue
+        usage = Usage(
+            input_tokens=plain + read + (written or 0), cache_read_tokens=read,
+            cache_write_tokens=written or 0, output_tokens=text + (thought or 0),
+        )  # fmt: skip
+        calc_price(usage, model, provider_id=provider, genai_request_timestamp=at)
+        done += 1
+    return done
+
+
+def _scalar(sample: list[tuple[Any, ...]]) -> int:
+    """Our own per-call function on the same calls."""
+    from pricing.estimator import price_reading
+    from pricing.usage import Reading
+
+    for provider, seller, model, tier, at, *_, plain, read, written, text, thought, _ in sample[
+        :PER_CALL
+    ]:
+        found = dict(zip(_METERS, (plain, read, written, text, thought), strict=True))
+        price_reading(Reading(found, "bench"), provider, model, at=at, tier=tier, seller=seller)
+    return min(PER_CALL, len(sample))
+
+
+def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
+    """The measurements over `count` calls; the store is kept when `folder` is given."""
+    from dashboards.queries.compare import compare
+    from dashboards.queries.spend import spend
+    from pricing.catalogue import default_catalogue
+
+    with tempfile.TemporaryDirectory() as made:
+        store = synthetic_store((folder or Path(made)) / f"bench-{count}.duckdb", count)
+        try:
+            con, catalogue = store.con, default_catalogue()
+            stored = con.execute("SELECT count(*) FROM calls_stored").fetchall()[0][0]
+            sums = ", ".join(f"sum({m})" for m in _METERS)
+            sample = _sample(con)
+            check_against_scalar(sample)
+            random.Random(0).shuffle(sample)
+
+            def bare(by: str = "") -> object:
+                keys = f"{by}, " if by else ""
+                grouped = f" GROUP BY {by}" if by else ""
+                return con.execute(f"SELECT {keys}{sums} FROM calls_stored{grouped}").fetchall()
+
+            times = interleaved(
+                {
+                    "bare": bare,
+                    "bare by team": lambda: bare("team"),
+                    "bare by day": lambda: bare("date_trunc('day', occurred_at)"),
+                    "compare 10": lambda: compare(con, catalogue, TARGETS),
+                    "compare 1": lambda: compare(con, catalogue, TARGETS[:1]),
+                    "report": lambda: spend(con),
+                    "report by team": lambda: spend(con, ["team"]),
+                    "report by day": lambda: spend(con, ["day"]),
+                    "genai": lambda: _genai(sample),
+                    "scalar": lambda: _scalar(sample),
+                },
+                rounds=3 if count > 2_000_000 else 5,
+            )
+        finally:
+            store.close()
+    ten = times.median("compare 10")
+    cells = stored * len(TARGETS)
+    single = times.median("genai") / PER_CALL
+    ours = times.median("scalar") / PER_CALL
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    found = [
+        Row(
+            "pricing", "compare on 10 variants / 10 bare sums",
+            times.ratio("compare 10", "bare") / len(TARGETS),
+            f"{rate(cells, ten)} rows × variants, bare sum {rate(stored, times.median('bare'))}",
+        ),
+        Row(
+            "pricing", "genai-prices a call / ours in bulk", single * cells / ten,
+            f"{single * 1e6:.0f} µs a call against {ten / cells * 1e9:.1f} ns a row and variant",
+        ),
+        Row(
+            "pricing", "our price of one call / genai-prices", ours / single,
+            f"{ours * 1e6:.0f} µs against {single * 1e6:.0f} µs",
+        ),
+        Row(
+            "pricing", "compare on 1 variant / bare sum", times.ratio("compare 1", "bare"),
+            f"{times.median('compare 1'):.3f} s",
+        ),
+    ]  # fmt: skip
+    for what, limit in (("report", "bare"), ("report by team", "bare by team"),
+                        ("report by day", "bare by day")):  # fmt: skip
+        found.append(
+            Row(
+                "pricing", f"{what} / {limit} sum", times.ratio(what, limit),
+                f"{times.median(what):.3f} s over {stored:,} calls",
+            )
+        )  # fmt: skip
+    found.append(Row("pricing", "peak memory, GiB", peak, f"whole process, {stored:,} calls"))
+    return found
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of this benchmark."""
+    parser.add_argument("--rows", type=int, default=1_000_000, help="calls to price")

@@ -1,0 +1,153 @@
+"""The filters every page shares: period, time zone, dimensions. All of them live in the link.
+
+Widgets are bound to query parameters, so copying the address shares the view. A value in a link
+that the store does not know is kept and selects nothing: dropping it would show everything under
+a filter's name.
+
+    choice = sidebar(source.current())
+    source.current().ask(spend, ["team"], choice.scope)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from dashboards.app.source import Source
+from dashboards.queries.periods import (
+    NAMES,
+    Extent,
+    Period,
+    extent,
+    period,
+    previous,
+    scope_of,
+    values,
+)
+from dashboards.queries.scope import Scope, zone_info
+
+MAIN = ("team", "variant")
+MORE = ("project", "feature", "customer", "environment", "tier", "seller", "provider", "status")
+NONE = "(none)"
+"""How "the call does not say" reads in a list."""
+
+CUSTOM = "Custom"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the reader asked for: the period, the one before, and the filters."""
+
+    period: Period
+    before: Period
+    where: dict[str, list[str]]
+
+    @property
+    def zone(self) -> str:
+        """The zone days are cut in."""
+        return self.period.zone
+
+    @property
+    def scope(self) -> Scope:
+        """The calls of the period."""
+        return scope_of(self.period, self.where)
+
+    @property
+    def scope_before(self) -> Scope:
+        """The calls of the period before."""
+        return scope_of(self.before, self.where)
+
+    def words(self) -> str:
+        """The choice in a line."""
+        parts = [f"{self.period.words()} ({self.zone})"]
+        parts += [f"{k}: {', '.join(v or NONE for v in vs)}" for k, vs in self.where.items()]
+        return "; ".join(parts)
+
+
+def sidebar(source: Source) -> Choice:
+    """Draw the filters and read them. The store must hold calls."""
+    books = source.ask(extent)
+    if books is None:
+        raise RuntimeError("filters need a store with calls")
+    with st.sidebar:
+        zone = _zone(source)
+        span = _period(books, zone)
+        where = _dimensions(source)
+        st.caption("The filters are part of the address: copy it to share this view.")
+    return Choice(span, previous(span), where)
+
+
+def _zone(source: Source) -> str:
+    names = sorted(z for z in available_timezones() if "/" in z and not z.startswith("Etc/"))
+    options = list(dict.fromkeys([source.zone, "UTC", *names]))
+    zone = st.selectbox(
+        "Time zone", options, key="tz", bind="query-params",
+        help="Days, weeks and months begin at midnight here.",
+    )  # fmt: skip
+    zone_info(zone)
+    return zone
+
+
+def _period(books: Extent, zone: str) -> Period:
+    name = st.selectbox(
+        "Period", [*(n.capitalize() for n in NAMES), CUSTOM], key="period", bind="query-params",
+        help="Counted back from the last call in the books.",
+    )  # fmt: skip
+    if name != CUSTOM:
+        span = period(name.lower(), books, zone)
+        st.caption(span.words())
+        return span
+    whole = period("all time", books, zone)
+    last = whole.until.date() - timedelta(days=1)
+    default = (max(whole.since.date(), last.replace(day=1)), last)
+    chosen = st.date_input(
+        "From and to (inclusive)", default, key="days", bind="query-params", format="YYYY-MM-DD"
+    )
+    first, final = _complete(chosen, default)
+    since = datetime.combine(first, datetime.min.time())
+    until = datetime.combine(final, datetime.min.time()) + timedelta(days=1)
+    return Period(since, until, min(until, max(whole.until, since)), zone)
+
+
+def _complete(chosen: object, default: tuple[date, date]) -> tuple[date, date]:
+    """A whole range from what the calendar holds: while only one end is picked, that day."""
+    if isinstance(chosen, tuple) and chosen:
+        return chosen[0], chosen[-1]
+    return default
+
+
+def _dimensions(source: Source) -> dict[str, list[str]]:
+    where: dict[str, list[str]] = {}
+    for name in MAIN:
+        _pick(source, name, where)
+    asked = any(name in st.query_params for name in MORE)
+    with st.expander("More filters", expanded=asked):
+        for name in MORE:
+            _pick(source, name, where)
+    return where
+
+
+def _pick(source: Source, name: str, where: dict[str, list[str]]) -> None:
+    """One dimension's filter; left out where the store has nothing to choose."""
+    known = _options(source, name)
+    if known in ([], [NONE]) and name not in st.query_params:
+        return
+    chosen = st.multiselect(
+        name.capitalize(), known, key=name, bind="query-params", accept_new_options=True,
+        placeholder="All",
+    )  # fmt: skip
+    if chosen:
+        where[name] = ["" if value == NONE else value for value in chosen]
+
+
+STATUSES = ("exact", "assumed", "fallback", "unpriced")
+
+
+def _options(source: Source, name: str) -> list[str]:
+    if name == "status":
+        return list(STATUSES)
+    found = [value for value, _ in source.ask(values, name)]
+    return [v for v in found if v is not None] + ([NONE] if None in found else [])

@@ -1,0 +1,35 @@
+"""The pages, in the order of the menu. A new page is one file in `views/` and one line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+VIEWS = Path(__file__).parent / "views"
+
+
+class Entry(NamedTuple):
+    """One page: its file in `views/` (and its address), title, icon, what it is for, and whether
+    it has something to say only once calls are imported."""
+
+    name: str
+    title: str
+    icon: str
+    help: str
+    needs_calls: bool = True
+
+    @property
+    def file(self) -> Path:
+        """The page's script."""
+        return VIEWS / f"{self.name}.py"
+
+
+PAGES: tuple[Entry, ...] = (
+    Entry("overview", "Overview", "space_dashboard", "Spend over time, key figures, what changed."),
+    Entry("variants", "Variants", "compare_arrows", "The same traffic on other variants."),
+    Entry("rates", "Rates", "sell", "The pricing table with its history and sources.", False),
+    Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
+    Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch.", False),
+    Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices.", False),
+    Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
+)

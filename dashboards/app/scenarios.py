@@ -1,0 +1,199 @@
+"""The Simulate page's answers as a scenario file, and its result as rows to draw.
+
+The form is turned into TOML text and that text is simulated: what one downloads is what was
+computed. Streamlit is not needed here.
+
+>>> answers = Answers(users=1000.0, variants=("gpt-5.2",))
+>>> "users = { p10 = 500, p90 = 2000 }" in scenario_text(answers)
+True
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pricing.money import pico_from_usd
+
+if TYPE_CHECKING:
+    from ingest.traffic.prices import Prices
+    from ingest.traffic.scenario import Scenario
+
+SURENESS = {
+    "exactly": 1.0,
+    "within a quarter": 1.25,
+    "half to double": 2.0,
+    "a third to three times": 3.0,
+}
+"""How well a number is known: P10 and P90 are the number over and times this."""
+
+FAN_STEPS = 6
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the form asks. Counts in tokens, shares as fractions of one, growth a month."""
+
+    users: float = 1000.0
+    users_sure: str = "half to double"
+    sessions_per_user_day: float = 0.5
+    turns: float = 3.0
+    calls_per_turn: float = 1.0
+    system_tokens: int = 800
+    tools_tokens: int = 0
+    retrieved_tokens: int = 0
+    user_tokens: int = 80
+    tool_result_tokens: int = 0
+    output_tokens: int = 300
+    output_sure: str = "within a quarter"
+    reasoning_tokens: int = 0
+    effort: str = "medium"
+    variants: tuple[str, ...] = ("gpt-5.2", "gpt-5-mini", "claude-sonnet-4-5")
+    start: date = date(2026, 12, 1)
+    days: int = 30
+    growth: float = 0.0
+    ramp_days: int = 0
+    batch: float = 0.0
+    retry_rate: float = 0.03
+    caching: bool = True
+    stable_prefix: bool = True
+    cap_usd: float = 0.0
+
+
+def number(value: float, sureness: str) -> str:
+    """A number as TOML: itself, or the range its sureness means."""
+    factor = SURENESS[sureness]
+    if factor == 1.0 or not value:
+        return f"{value:g}"
+    return f"{{ p10 = {value / factor:g}, p90 = {value * factor:g} }}"
+
+
+def scenario_text(a: Answers) -> str:
+    """The answers as a scenario file that `tokenbooks simulate` reads."""
+    variants = ", ".join(json.dumps(v) for v in a.variants)
+    lines = [
+        '# Every number may be a value, a range { p10 = ..., p90 = ... } or "from store".',
+        'name = "my application"',
+        f"start = {a.start.isoformat()}",
+        f"days = {a.days}",
+        f"variants = [{variants}]     # the first one gets the levers",
+        "",
+        "[[workloads]]",
+        'name = "chat"',
+        "",
+        "[workloads.volume]",
+        f"users = {number(a.users, a.users_sure)}",
+        f"sessions_per_user_day = {a.sessions_per_user_day:g}",
+        f"growth_per_month = {a.growth:g}",
+        f"ramp_days = {a.ramp_days}",
+        "drift = 0.3     # sd of the log between periods; 0.3 was seen in production",
+        "",
+        "[workloads.structure]",
+        f"system_tokens = {a.system_tokens}",
+        f"tools_tokens = {a.tools_tokens}",
+        f"retrieved_tokens = {a.retrieved_tokens}",
+        f"user_tokens = {{ mean = {a.user_tokens} }}",
+        f"turns = {a.turns:g}",
+        f"calls_per_turn = {a.calls_per_turn:g}",
+        f"tool_result_tokens = {a.tool_result_tokens}",
+        "",
+        "[workloads.output]",
+        f"tokens = {{ mean = {number(a.output_tokens, a.output_sure)} }}",
+        f"reasoning_tokens = {a.reasoning_tokens}",
+        'reference_effort = "medium"',
+        f"effort = {json.dumps(a.effort)}",
+        "",
+        "[workloads.failures]",
+        f"retry_rate = {a.retry_rate:g}",
+        "",
+        "[workloads.tiers]",
+        f"batch = {a.batch:g}",
+        "",
+        "[workloads.cache]",
+        f"enabled = {str(a.caching).lower()}",
+        f"stable_prefix = {str(a.stable_prefix).lower()}",
+    ]
+    if a.cap_usd > 0:
+        lines += ["", "[limits.default]", f"monthly_usd = {a.cap_usd:g}"]
+    return "\n".join(lines) + "\n"
+
+
+def fan(scenario: Scenario, prices: Prices, variant: str) -> list[dict[str, Any]]:
+    """The bill so far at the end of growing spans of the period: day, p10, p50, p90 in USD.
+
+    Floats, for the eye only. Each span is simulated for itself, so growth and ramp are in it.
+    """
+    from ingest.traffic import simulate
+
+    rows: list[dict[str, Any]] = [
+        {"day": scenario.start.isoformat() + "T00:00:00", "p10": 0.0, "p50": 0.0, "p90": 0.0}
+    ]
+    for step in range(1, FAN_STEPS + 1):
+        days = max(1, round(scenario.days * step / FAN_STEPS))
+        got = simulate(scenario, prices, variants=[variant], days=days, levers=False)
+        cost = got["variants"][0]["cost_usd"]
+        if cost is None:
+            return []
+        day = scenario.start + timedelta(days=days)
+        rows.append(
+            {"day": f"{day.isoformat()}T00:00:00",
+             **{p: float(cost[p]) for p in ("p10", "p50", "p90")}}
+        )  # fmt: skip
+    return rows
+
+
+def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a variant for the table: costs in pico-dollars, None where there is no price."""
+    rows: list[dict[str, Any]] = []
+    for v in answer["variants"]:
+        cost = v["cost_usd"] or {}
+        tokens = v.get("tokens", {})
+        rows.append(
+            {
+                "variant": v["variant"],
+                **{p: _pico(cost.get(p)) for p in ("p10", "p50", "p90", "p99")},
+                "session": _pico(v.get("cost_per_session_usd")),
+                "cached": v.get("cached_share"),
+                **{k: tokens.get(k, {}).get("p50") for k in ("input", "output", "reasoning")},
+                "status": v.get("reason") or v["status"],
+            }
+        )
+    return rows
+
+
+def lever_rows(levers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Levers that save something, largest first; all together last."""
+    return [
+        {"lever": v["lever"], "saves": _pico(v["saving_usd"]), "share": v["saving"],
+         "assumes": v["assumes"]}
+        for v in levers if v["saving"] >= 0.002
+    ]  # fmt: skip
+
+
+def tornado_rows(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the bill hangs on: name, low and high in USD (floats, for the eye), and words."""
+    found = row["tornado"][:8]
+    only = len({t["parameter"].split(": ", 1)[0] for t in row["tornado"]}) == 1
+    return [
+        {
+            "name": t["parameter"].split(": ", 1)[-1] if only else t["parameter"],
+            "low": float(t["low_usd"]),
+            "high": float(t["high_usd"]),
+            "label": f"{100 * t['low']:+.0f} % to {100 * t['high']:+.0f} %",
+        }
+        for t in found
+    ]
+
+
+def tornado_centre(row: dict[str, Any]) -> float:
+    """The bill with every number in its middle, in USD (for the eye)."""
+    first = row["tornado"][0]
+    return float(first["high_usd"]) / (1 + first["high"])
+
+
+def _pico(text: str | None) -> int | None:
+    return None if text is None else pico_from_usd(Decimal(text))

@@ -1,0 +1,219 @@
+"""Overview: what was spent, on what, and what changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import streamlit as st
+
+from dashboards.app import charts, parts, source
+from dashboards.app.filters import Choice, sidebar
+from dashboards.app.parts import Column
+from dashboards.queries.movers import movers
+from dashboards.queries.periods import Period, end_of, grain, scope_of, steps, variants_in_order
+from dashboards.queries.scope import show_value
+from dashboards.queries.spend import Spend, SpendRow, spend
+
+books = source.current()
+choice = sidebar(books)
+
+
+def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> None:
+    """The row of figures, each with its course and its change against the period before."""
+    total = now.total
+    series: dict[str, list[float]] = {name: [] for name in ("cost", "calls", "tokens", "saved")}
+    by_step: dict[datetime, list[SpendRow]] = defaultdict(list)
+    for row in now.rows:
+        by_step[row.keys[0]].append(row)
+    cached: list[float] = []
+    unpriced: list[float] = []
+    for start in starts:
+        rows = by_step.get(start, [])
+        calls = sum(r.calls for r in rows)
+        tokens_in = sum(r.input_tokens for r in rows)
+        series["cost"].append(sum(r.cost_pico for r in rows) / 1e12)
+        series["calls"].append(calls)
+        series["tokens"].append(tokens_in + sum(r.output_tokens for r in rows))
+        series["saved"].append(sum(r.cache_savings_pico for r in rows) / 1e12)
+        cached.append(sum(r.cached_tokens for r in rows) / tokens_in if tokens_in else 0.0)
+        unpriced.append(sum(r.unpriced_calls for r in rows) / calls if calls else 0.0)
+    tokens = total.input_tokens + total.output_tokens
+    tokens_before = before.input_tokens + before.output_tokens
+    with st.grid(6, min_column_width=120):
+        st.metric(
+            "Spend", "unpriced" if total.wholly_unpriced else parts.money(total.cost_pico),
+            parts.change(before.cost_pico, total.cost_pico), "inverse", border=True,
+            height="stretch", chart_data=series["cost"], chart_type="area",
+            help="Computed from counts and the rates in force at each call; priced calls only.",
+        )  # fmt: skip
+        st.metric(
+            "Calls", parts.count(total.calls), parts.change(before.calls, total.calls), "off",
+            border=True, height="stretch", chart_data=series["calls"], chart_type="area",
+        )  # fmt: skip
+        st.metric(
+            "Tokens", parts.count(tokens), parts.change(tokens_before, tokens), "off",
+            border=True, height="stretch", chart_data=series["tokens"], chart_type="area",
+            help="Input (cached included) and output (reasoning included).",
+        )  # fmt: skip
+        st.metric(
+            "Cached share", parts.share(total.cached_share), border=True, height="stretch",
+            chart_data=cached, chart_type="area",
+            help="Input tokens read from a cache over all input tokens.",
+        )  # fmt: skip
+        st.metric(
+            "Cache savings", parts.money(total.cache_savings_pico),
+            parts.change(before.cache_savings_pico, total.cache_savings_pico), border=True,
+            height="stretch", chart_data=series["saved"], chart_type="area",
+            help="Cached reads at the input price, less what they cost, less the extra price of "
+            "cache writes.",
+        )  # fmt: skip
+        st.metric(
+            "Unpriced share", parts.share(total.unpriced_share), border=True, height="stretch",
+            chart_data=unpriced, chart_type="area",
+            help="Calls whose cost is unknown over all calls; they are in no amount.",
+        )  # fmt: skip
+
+
+def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
+    """Spend by variant, stacked, with the table behind it."""
+    rank = {
+        name: n
+        for n, (name, _) in enumerate(sorted(_by_variant(now).items(), key=lambda item: -item[1]))
+    }
+    drawn: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
+    for row in now.rows:
+        start, variant = row.keys[0], show_value(row.keys[1])
+        priced = not row.wholly_unpriced
+        rows.append(
+            {
+                "period": start, "variant": variant, "calls": row.calls,
+                "cost": row.cost_pico if priced else None, "unpriced": row.unpriced_calls,
+            }
+        )  # fmt: skip
+        if priced and row.cost_pico:
+            drawn.append(
+                {
+                    "start": start.isoformat(), "end": charts.bar_end(start, end_of(start, unit)),
+                    "name": variant, "value": row.cost_pico / 1e12, "rank": rank[variant],
+                    "when": show_value(start, unit), "label": parts.money(row.cost_pico),
+                }
+            )  # fmt: skip
+    st.subheader(f"Spend by {unit}")
+    if not drawn:
+        parts.nothing("Nothing in this period has a price and a cost.")
+        return
+    parts.chart(
+        charts.over_time(drawn, order, unit=unit, what="usd", group="Variant"),
+        rows,
+        [
+            Column("period", unit.capitalize(), "time"), Column("variant", "Variant"),
+            Column("cost", "Cost", "usd"), Column("calls", "Calls", "count"),
+            Column("unpriced", "Unpriced calls", "count"),
+        ],
+        "spend-over-time",
+        caption=f"Cost of priced calls, by variant and {unit}, cut at midnight in {choice.zone}. "
+        "The bars add up to the spend above.",
+        alt=f"Stacked bars of spend per {unit} by variant, {choice.words()}, in total "
+        f"{parts.money(now.total.cost_pico)}.",
+    )  # fmt: skip
+
+
+def _by_variant(answer: Spend) -> dict[str, int]:
+    sums: dict[str, int] = defaultdict(int)
+    for row in answer.rows:
+        sums[show_value(row.keys[-1])] += row.cost_pico
+    return sums
+
+
+def compared(chosen: Choice) -> tuple[Period, Period]:
+    """(before, now): the period and the one before it, or, where the books begin with the period,
+    its last seven days and the seven before."""
+    if books.ask(spend, (), chosen.scope_before).total.calls:
+        return chosen.before, chosen.period
+    end, week = chosen.period.covered, timedelta(days=7)
+    zone = chosen.zone
+    return Period(end - 2 * week, end - week, end - week, zone), Period(end - week, end, end, zone)
+
+
+def what_changed() -> None:
+    """The largest moves by a dimension of the reader's choice."""
+    st.subheader("What changed")
+    before, now = compared(choice)
+    by = st.segmented_control(
+        "By", ["variant", "team", "feature", "tier", "seller"], default="variant", required=True,
+        key="changed_by", bind="query-params", format_func=str.capitalize,
+    )  # fmt: skip
+    old = books.ask(spend, [by], scope_of(before, choice.where))
+    new = books.ask(spend, [by], scope_of(now, choice.where))
+    if not old.total.calls or not new.total.calls:
+        parts.nothing("There is nothing to compare with yet.")
+        return
+    found = movers(old, new)
+    names = [show_value(m.keys[0]) for m in found]
+    drawn = [
+        {
+            "name": name, "value": m.change_pico / 1e12,
+            "label": parts.money(m.change_pico, signed=True),
+            "note": f"{parts.money(m.before_pico)} → {parts.money(m.now_pico)}"
+            + (f" ({m.kind})" if m.kind else ""),
+        }
+        for name, m in zip(names, found, strict=True)
+        if m.change_pico
+    ]  # fmt: skip
+    total = new.total.cost_pico - old.total.cost_pico
+    verb = "rose" if total > 0 else "fell" if total < 0 else "stayed the same:"
+    percent = parts.change(old.total.cost_pico, new.total.cost_pico)
+    st.markdown(
+        f"Spend {verb} {('by ' + parts.money(abs(total))) if total else ''}"
+        f"{f' ({percent})' if percent and total else ''}, from "
+        f"{parts.money(old.total.cost_pico)} ({before.words()}) to "
+        f"{parts.money(new.total.cost_pico)} ({now.words()}).".replace("$", "\\$")
+    )
+    if not drawn:
+        return
+    rows = [
+        {
+            "name": name, "before": m.before_pico, "now": m.now_pico, "change": m.change_pico,
+            "calls_before": m.calls_before, "calls_now": m.calls_now, "kind": m.kind,
+            "unpriced": m.unpriced_calls,
+        }
+        for name, m in zip(names, found, strict=True)
+    ]  # fmt: skip
+    parts.chart(
+        charts.moves(drawn[:12]),
+        rows,
+        [
+            Column("name", by.capitalize()), Column("before", "Before", "usd"),
+            Column("now", "Now", "usd"), Column("change", "Change", "usd"),
+            Column("calls_before", "Calls before", "count"),
+            Column("calls_now", "Calls now", "count"), Column("kind", "New or gone"),
+            Column("unpriced", "Unpriced calls", "count"),
+        ],
+        "what-changed",
+        caption=f"Cost now less cost before, by {by}, priced calls only, largest moves first"
+        + (f" (12 of {len(drawn)})." if len(drawn) > 12 else ". The bars add up to the change."),
+        alt=f"Bars of the change of spend by {by}: "
+        + ", ".join(f"{d['name']} {d['label']}" for d in drawn[:3])
+        + ".",
+    )  # fmt: skip
+
+
+unit = grain(choice.period)
+answer = books.ask(spend, [unit, "variant"], choice.scope)
+if not answer.total.calls:
+    parts.nothing()
+else:
+    earlier = books.ask(spend, (), choice.scope_before).total
+    parts.unpriced_notice(
+        answer.total.unpriced_calls, answer.total.calls, answer.total.unpriced_tokens,
+        answer.total.assumed_calls,
+    )  # fmt: skip
+    key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
+    if earlier.calls:
+        st.caption(f"Changes are against {choice.before.words()}.")
+    over_time(answer, unit, books.ask(variants_in_order))
+    what_changed()

@@ -1,0 +1,306 @@
+"""The outlook: volume forecast per leaf, priced at the rates in force on each coming day.
+
+    seen = look_ahead(con, catalogue, ["team", "variant"], Scope(), horizon=30)
+    seen.money()                      # (paths, days) USD of everything
+    seen.money(team="search")         # a parent is the sum of its children on every path
+    seen.end_of(span)                 # (P10, P50, P90) of a period, spend to date included
+
+Volume first, price second: an announced price is simply another integer from its day on, and a
+scenario (`price_change`, `move`, `launch`) shares every path with the base, so the difference is
+its effect. Where a leaf's traffic falls into several price bands, the mix of its last four weeks
+is the mix of its future. Scenarios are in `scenarios`.
+
+If nothing has come in for more than two days the forecast starts on the day after the newest call
+and says so: a month of silence is far more often a log that was not imported than a real zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from budgets.spend.outlook import period_end
+from budgets.spend.periods import Span
+from dashboards.forecasting import money
+from dashboards.forecasting.paths import Rung, weekday_profile
+from dashboards.forecasting.portfolio import Portfolio, forecast_portfolio
+from dashboards.forecasting.tuning import HISTORY
+from dashboards.queries.scope import Scope, zone_info
+from dashboards.queries.volume import Band, Leaf, Volumes, first_and_last, volumes
+from pricing.catalogue import CardKey, Catalogue
+from pricing.meters import METERS
+from pricing.rates import ALL_WEEK
+
+if TYPE_CHECKING:
+    import duckdb
+
+Floats = NDArray[np.float64]
+Where = Mapping[str, str | Sequence[str]]
+PICO = 10**12
+FEW_DAYS = 28
+LEAVES = ("team", "variant")
+"""Dimensions every forecast is made by, whatever is shown: so every view gives one answer."""
+LENGTHS = (100, 400)
+"""Days forecast, whatever is asked for: a month's end is the same seen alone or in a quarter."""
+ALL_BANDS = Band(0, ALL_WEEK, 0)
+
+
+class ForecastError(ValueError):
+    """A forecast or a scenario that cannot be made as asked; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Priced forecast paths of every leaf, and the actual days they continue."""
+
+    seen: Volumes
+    """Complete days before `start`, with what was counted on `start` itself in `today`."""
+    start: date
+    """First day forecast."""
+    dates: NDArray[np.datetime64]
+    portfolio: Portfolio[Leaf]
+    units: dict[Leaf, Floats]
+    """(paths, days) units still to come; what was already used on the first day is taken off."""
+    prices: dict[Leaf, list[int] | None]
+    """Pico-dollars per unit by day; None: no price."""
+    today: dict[Leaf, tuple[int, int]]
+    """Units and pico-dollars already counted on the first day."""
+    notes: tuple[str, ...] = ()
+    extra: dict[str, Floats] = field(default_factory=dict)
+    """Launches: USD paths that belong to no leaf."""
+
+    def leaves(self, where: Where | None = None) -> list[Leaf]:
+        """The leaves whose dimensions have the given value, or one of the given values."""
+        at = {
+            self.seen.by.index(name): (value,) if isinstance(value, str) else tuple(value)
+            for name, value in (where or {}).items()
+        }
+        return [f for f in self.units if all(f.keys[n] in v for n, v in at.items())]
+
+    def money(self, where: Where | None = None) -> Floats:
+        """(paths, days) USD still to come: of everything, or of the leaves that match."""
+        total: Floats | None = None
+        for leaf in self.leaves(where):
+            price = self.prices[leaf]
+            if price is not None:
+                paths = money.price_paths(self.units[leaf], price)
+                total = paths if total is None else total + paths
+        if not where:
+            for paths in self.extra.values():
+                total = paths if total is None else total + paths
+        return np.zeros((2, len(self.dates))) if total is None else total
+
+    def tokens(self, where: Where | None = None) -> Floats:
+        """(paths, days) tokens still to come, priced or not."""
+        chosen = [f for f in self.leaves(where) if METERS[f.meter].unit == "token"]
+        if not chosen:
+            return np.zeros((2, len(self.dates)))
+        return np.sum([self.units[f] for f in chosen], axis=0)
+
+    def spent(self, span: Span, where: Where | None = None) -> int:
+        """Pico-dollars already spent in a span; the span must lie within the days seen."""
+        total = 0
+        for leaf in self.leaves(where):
+            row = self.seen.cost.get(leaf)
+            if row is not None:
+                total += sum(c for d, c in zip(self.seen.days, row, strict=True) if d in span)
+            if self.start in span:
+                total += self.today.get(leaf, (0, 0))[1]
+        return total
+
+    def ahead(self, span: Span) -> NDArray[np.bool_]:
+        """Which forecast days lie in a span. Raises `ForecastError` if the span goes on longer."""
+        last = self.start + timedelta(days=len(self.dates))
+        if span.until > last:
+            raise ForecastError(f"the forecast ends on {last}, before {span.until}")
+        low, high = np.datetime64(span.since, "D"), np.datetime64(span.until, "D")
+        return (self.dates >= low) & (self.dates < high)
+
+    def end_of(self, span: Span, where: Where | None = None) -> tuple[float, ...]:
+        """P10, P50 and P90 of a span's total in USD, what is spent included."""
+        paths = self.money(where)[:, self.ahead(span)]
+        return tuple(float(v) for v in period_end(paths, self.spent(span, where) / PICO))
+
+    def rungs(self, where: Where | None = None) -> dict[Rung, float]:
+        """Share of the forecast money that stands on each rung, largest first."""
+        share: dict[Rung, float] = {}
+        for leaf in self.leaves(where):
+            made = self.portfolio.leaves.get(leaf)
+            price = self.prices[leaf]
+            if made is None or price is None:
+                continue
+            weight = float(money.price_paths(self.units[leaf], price).mean(axis=0).sum())
+            share[made.rung] = share.get(made.rung, 0.0) + weight
+        total = sum(share.values())
+        ranked = sorted(share.items(), key=lambda r: -r[1])
+        return {rung: value / total if total else 0.0 for rung, value in ranked}
+
+
+def starting_day(
+    con: duckdb.DuckDBPyConnection, scope: Scope, now: datetime | None = None
+) -> tuple[date, str]:
+    """The first day to forecast, and a note when that is not today. Raises `ForecastError`."""
+    here = (now or datetime.now(UTC)).astimezone(zone_info(scope.zone)).date()
+    known = first_and_last(con, scope)
+    if known is None:
+        raise ForecastError("there are no calls in that scope: nothing to forecast from")
+    newest = known[1].date()
+    if newest >= here - timedelta(days=2):
+        return here, ""
+    return newest + timedelta(days=1), (
+        f"the newest call is of {newest}: the forecast starts there, not today (--as-of changes it)"
+    )
+
+
+def look_ahead(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    by: Sequence[str],
+    scope: Scope,
+    *,
+    horizon: int,
+    start: date | None = None,
+    since: date | None = None,
+    now: datetime | None = None,
+    paths: int = 300,
+    seed: int = 0,
+) -> Outlook:
+    """Forecast a scope's leaves for `horizon` days from `start` (default: today).
+
+    The scope's own edges are ignored: history is the 180 days before `start`, or from `since` if
+    that is earlier (so that a period's spend to date is whole). Raises `ForecastError`.
+    """
+    if horizon < 1:
+        raise ForecastError(f"the horizon must be at least one day, got {horizon}")
+    whole = replace(scope, since=None, until=None)
+    by = tuple(dict.fromkeys((*LEAVES, *by)))
+    note = ""
+    if start is None:
+        start, note = starting_day(con, Scope(zone=scope.zone), now)
+    known = first_and_last(con, whole)
+    if known is None or known[0].date() >= start:
+        raise ForecastError(f"there are no calls before {start}: nothing to forecast from")
+    oldest = max(known[0].date(), start - timedelta(days=HISTORY))
+    if since is not None:
+        oldest = min(oldest, max(since, known[0].date()))
+    seen = volumes(con, by, whole, since=oldest, until=start)
+    partly = volumes(con, by, whole, since=start, until=start + timedelta(days=1))
+    today = {leaf: (partly.units[leaf][0], partly.cost[leaf][0]) for leaf in partly.units}
+    series, days = _series(seen, today)
+    length = next((n for n in LENGTHS if n >= horizon), horizon)
+    portfolio = forecast_portfolio(
+        series, days, length, paths=paths, seed=seed, profiles=_profiles(series, days)
+    )
+    dates = np.datetime64(start, "D") + np.arange(horizon)
+    units = {leaf: f.paths[:, :horizon].copy() for leaf, f in portfolio.leaves.items()}
+    for leaf, (used, _) in today.items():
+        units[leaf][:, 0] = np.maximum(units[leaf][:, 0] - used, 0.0)
+    notes = [note] if note else []
+    prices: dict[Leaf, list[int] | None] = {}
+    for leaf in units:
+        mix = seen.bands.get(leaf) or partly.bands.get(leaf) or {ALL_BANDS: 1}
+        prices[leaf] = coming_prices(catalogue, leaf.card, leaf.meter, mix, dates)
+    notes += _unpriced_notes(seen, units, prices)
+    return Outlook(seen, start, dates, portfolio, units, prices, today, tuple(notes))
+
+
+def _series(
+    seen: Volumes, today: Mapping[Leaf, tuple[int, int]]
+) -> tuple[dict[Leaf, Floats], NDArray[np.datetime64]]:
+    """History of each leaf as the forecaster takes it; a leaf born today has zeros so far."""
+    length = len(seen.days)
+    series = {leaf: np.array(row, dtype=np.float64) for leaf, row in seen.units.items()}
+    for leaf in today:
+        series.setdefault(leaf, np.zeros(length))
+    return series, np.array(seen.days, dtype="datetime64[D]")
+
+
+def _profiles(series: Mapping[Leaf, Floats], days: NDArray[np.datetime64]) -> dict[Leaf, Floats]:
+    """The weekday profile a young leaf inherits: of everything its first dimension's value uses."""
+    together: dict[tuple[str, ...], Floats] = {}
+    for leaf, row in series.items():
+        group = leaf.keys[:1]
+        together[group] = together[group] + row if group in together else row
+    found: dict[tuple[str, ...], Floats] = {}
+    out: dict[Leaf, Floats] = {}
+    for leaf, row in series.items():
+        active = np.flatnonzero(row)
+        if len(active) and len(row) - active[0] < FEW_DAYS <= len(row):
+            group = leaf.keys[:1]
+            if group not in found:
+                found[group] = weekday_profile(together[group], days)
+            out[leaf] = found[group]
+    return out
+
+
+def coming_prices(
+    catalogue: Catalogue,
+    card: CardKey | None,
+    meter: str,
+    mix: Mapping[Band, int],
+    dates: NDArray[np.datetime64],
+) -> list[int] | None:
+    """Pico-dollars per unit on each coming day, announced changes included; None when unpriced.
+
+    With several bands the mean by the mix, rounded to a whole pico-dollar: a forecast, not a bill.
+    """
+    if card is None:
+        return None
+    total = sum(mix.values())
+    weights = [(b, n) for b, n in mix.items() if n] if total else [(b, 1) for b in mix]
+    vectors = catalogue.vectors(card)
+    prices: list[int] = []
+    for day in np.asarray(dates, dtype="datetime64[D]").astype(object).tolist():
+        value, weight = 0, 0
+        for band, units in weights:
+            found = _price_on(vectors, meter, band, day)
+            if found is None:
+                return None
+            value, weight = value + found * units, weight + units
+        prices.append((2 * value + weight) // (2 * weight))
+    return prices
+
+
+def _price_on(vectors: Sequence[Any], meter: str, band: Band, day: date) -> int | None:
+    """A band's price on a day: at the band's own hour, on the first such weekday from the day."""
+    for ahead in range(7):
+        when = datetime(day.year, day.month, day.day) + timedelta(days=ahead)
+        if band.weekdays >> when.weekday() & 1:
+            break
+    else:
+        return None
+    moment = datetime(day.year, day.month, day.day) + timedelta(minutes=band.minute_from)
+    for v in vectors:
+        if not (
+            v.valid_from <= moment < v.valid_to and v.min_input <= band.min_input < v.max_input
+        ):
+            continue
+        if v.weekdays >> when.weekday() & 1 and v.minute_from <= band.minute_from < v.minute_to:
+            price = v.price(meter)
+            return 0 if price is None and meter == "request" else price
+    return None
+
+
+def _unpriced_notes(
+    seen: Volumes, units: Mapping[Leaf, Floats], prices: Mapping[Leaf, list[int] | None]
+) -> list[str]:
+    """What the money does not hold, in words."""
+    expected: dict[str, float] = {}
+    for leaf, paths in units.items():
+        if prices[leaf] is None:
+            name = leaf.card.variant if leaf.card else _named(seen, leaf)
+            expected[name] = expected.get(name, 0.0) + float(np.median(paths.sum(axis=1)))
+    return [
+        f"{name} has no price on the days ahead: about {count:,.0f} units are not in the money"
+        for name, count in sorted(expected.items(), key=lambda e: -e[1])
+        if count >= 1
+    ]
+
+
+def _named(seen: Volumes, leaf: Leaf) -> str:
+    return leaf.keys[seen.by.index("variant")] if "variant" in seen.by else "/".join(leaf.keys)

@@ -1,0 +1,65 @@
+"""Cohere's first API: counts under `meta`, not under `usage`.
+
+`meta.billed_units` {input_tokens, output_tokens} is billed; `meta.tokens` counts the server's own
+preamble too and is information. `generation_id` (or `id`) is the key; the model is in the request,
+the time in the wrapping. Bodies of the second API have `usage.billed_units` and are read with the
+other compatible servers' (`openai_chat`).
+
+    {"generation_id": "g1", "text": "…", "meta": {"billed_units": {"input_tokens": 25,
+     "output_tokens": 9}, "tokens": {"input_tokens": 91, "output_tokens": 11}}}
+
+is 25 input and 9 output tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
+from ingest.record import short_text
+from pricing.usage import UsageError, read_usage
+
+_TOKENS = ("input_tokens", "output_tokens")
+
+
+class CohereBody:
+    """Bodies of Cohere's chat, generate and embed, version 1."""
+
+    name = "cohere"
+    order = 45
+
+    def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
+        """By the billed units under `meta`."""
+        billed = _billed(body)
+        return billed is not None and any(name in billed for name in _TOKENS)
+
+    def records(
+        self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext
+    ) -> Iterator[Result]:
+        """One record."""
+        billed = _billed(body)
+        try:
+            reading = read_usage({"billed_units": billed}, "cohere")
+        except UsageError as error:
+            yield reject(error, envelope.line, billed)
+            return
+        yield from make_records(
+            reading,
+            envelope,
+            context,
+            source_format=self.name,
+            provider="cohere",
+            model=short_text(body.get("model")),
+            response_id=short_text(body.get("generation_id") or body.get("id")),
+            content=[billed, str(envelope.time)],
+        )
+
+
+def _billed(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    meta = body.get("meta")
+    billed = meta.get("billed_units") if isinstance(meta, Mapping) else None
+    return billed if isinstance(billed, Mapping) else None
+
+
+BODY = CohereBody()

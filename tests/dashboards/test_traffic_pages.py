@@ -1,0 +1,175 @@
+"""The pages Simulate and Replay: first sight, links, uploads, errors in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards.app import source, traces
+from dashboards.app.registry import VIEWS
+from dashboards.app.scenarios import Answers, fan, scenario_text, variant_rows
+from ingest.traffic import CataloguePrices, TraceError, parse_scenario, simulate
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Open]:
+    """Open a page that asks nothing of the store; the store's folder is the test's own."""
+    from pricing.catalogue import default_catalogue
+
+    def no_store() -> None:
+        raise AssertionError("the page asked the store")
+
+    before = list(source._installed)
+    source.install(source.Source(tmp_path / "t.duckdb", default_catalogue(), no_store))  # type: ignore[arg-type]
+
+    def run(name: str, **query: str) -> AppTest:
+        test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=30)
+        for key, value in query.items():
+            test.query_params[key] = value
+        test.run()
+        assert not test.exception, test.exception
+        return test
+
+    yield run
+    source._installed[:] = before
+
+
+def metrics(test: AppTest) -> dict[str, str]:
+    return {m.label: m.value for m in test.metric}
+
+
+def test_a_first_visitor_sees_a_bill_at_once(page: Open) -> None:
+    shown = metrics(page("simulate"))
+    text = scenario_text(Answers(variants=("gpt-5.2",)))
+    row = simulate(parse_scenario(text), CataloguePrices(), levers=False)["variants"][0]
+    middle = float(row["cost_usd"]["p50"])
+    assert shown["30 days on gpt-5.2"] == f"${middle:,.0f}"
+    assert shown["80 % confidence"].startswith("$")
+
+
+def test_the_form_is_what_is_simulated_and_downloaded() -> None:
+    answers = Answers(users=90, users_sure="a third to three times", cap_usd=7, batch=0.25,
+                      effort="high", reasoning_tokens=400, variants=("gpt-5.2",))  # fmt: skip
+    scenario = parse_scenario(scenario_text(answers))
+    work = scenario.workloads[0]
+    assert work.volume.users.model_dump() == {"p10": 30.0, "p90": 270.0}  # type: ignore[union-attr]
+    assert (work.tiers.batch, work.output.effort, work.output.reasoning_tokens) == (
+        0.25, "high", 400,
+    )  # fmt: skip
+    assert scenario.limits["default"].monthly_usd == 7
+
+
+def test_the_fan_ends_at_the_bill() -> None:
+    scenario = parse_scenario(scenario_text(Answers(variants=("gpt-5-mini",))))
+    rows = fan(scenario, CataloguePrices(), "gpt-5-mini")
+    whole = simulate(scenario, CataloguePrices(), levers=False)["variants"][0]["cost_usd"]
+    assert [rows[-1][p] for p in ("p10", "p50", "p90")] == [
+        float(whole[p]) for p in ("p10", "p50", "p90")
+    ]
+    assert [r["p50"] for r in rows] == sorted(r["p50"] for r in rows)
+    assert (rows[0]["day"], rows[-1]["day"]) == ("2026-12-01T00:00:00", "2026-12-31T00:00:00")
+
+
+def test_a_link_carries_the_answers(page: Open) -> None:
+    test = page("simulate", users="2000", sim_variants="gpt-5-mini", sim_days="15")
+    assert test.number_input(key="users").value == 2000
+    assert "15 days on gpt-5-mini" in metrics(test)
+
+
+def test_a_changed_answer_changes_the_bill(page: Open) -> None:
+    test = page("simulate", sim_variants="gpt-5-mini")
+    before = metrics(test)["A session"]
+    test.number_input(key="output").set_value(3000).run()
+    assert metrics(test)["A session"] != before
+    assert not test.exception
+
+
+def test_a_pasted_prompt_is_counted(page: Open) -> None:
+    test = page("simulate", sim_variants="gpt-5.2")
+    test.text_area(key="prompt_text").set_value("hello world " * 500).run()
+    next(b for b in test.button if b.label == "Use its tokens").click().run()
+    assert 1000 <= test.number_input(key="system").value <= 1006
+    assert not test.exception
+
+
+def test_an_unknown_variant_is_named_and_no_cost_is_shown(page: Open) -> None:
+    test = page("simulate")
+    test.multiselect(key="sim_variants").set_value([]).run()
+    assert "Choose at least one variant." in test.info[0].value
+    rows = variant_rows(
+        simulate(parse_scenario(scenario_text(Answers(variants=("gpt-9",)))), CataloguePrices())
+    )
+    assert rows[0]["p50"] is None
+    assert "no price" in rows[0]["status"]
+
+
+def test_a_budget_is_held_against_the_bill(page: Open) -> None:
+    test = page("simulate", sim_variants="gpt-5.2", cap="50")
+    assert any("spend cap" in w.value for w in test.warning)
+
+
+def test_replay_shows_an_example_at_once(page: Open) -> None:
+    test = page("replay", replay_variants="gpt-5.2")
+    shown = metrics(test)
+    assert shown["Requests"] == "2,000"  # 250 sessions x 4 questions x 2 calls
+    assert shown["From the cache on gpt-5.2"].endswith("%")
+
+
+def rows() -> bytes:
+    return b"".join(
+        json.dumps({"t_s": t, "input_tokens": 2048, "output_tokens": 100, "hash_ids": [1, 2, 3, 4]})
+        .encode() + b"\n"
+        for t in (0, 60, 2000)
+    )  # fmt: skip
+
+
+def test_an_upload_is_replayed_by_the_rule_given(page: Open) -> None:
+    test = page("replay", replay_variants="gpt-5.2", own_rule="false")
+    test.segmented_control(key="trace_from").set_value("Upload").run()
+    test.file_uploader(key="trace_file").upload("t.jsonl", rows()).run()
+    assert not test.exception
+    assert metrics(test)["Requests"] == "3"
+    assert metrics(test)["From the cache on gpt-5.2"] == "33.3 %"
+
+
+def test_a_broken_upload_is_explained_without_our_paths() -> None:
+    with pytest.raises(TraceError, match=r"^t\.jsonl: cannot be read as a trace: line 1") as error:
+        traces.uploaded("t.jsonl", b"{")
+    assert "tmp" not in str(error.value).replace("t.jsonl", "")
+
+
+def test_only_files_below_the_stores_folder_are_read(tmp_path: Path) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "secret.jsonl").write_bytes(rows())
+    (tmp_path / "books" / "t.jsonl").write_bytes(rows())
+    (tmp_path / "books" / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    assert traces.beside("t.jsonl", tmp_path / "books").requests == 3
+    for name in ("../secret.jsonl", str(tmp_path / "secret.jsonl"), "link.jsonl"):
+        with pytest.raises(TraceError, match="only files below"):
+            traces.beside(name, tmp_path / "books")
+
+
+def test_the_curve_of_lifetimes(tmp_path: Path) -> None:
+    trace = traces.uploaded("t.jsonl", rows(), block_size=512)
+    shares = {r["words"]: r["cached"] for r in traces.by_lifetime(trace, "all", 0, 1)}
+    # 60 s between the first two, 1,940 s before the third
+    assert shares == {"1 min": 2048, "5 min": 2048, "10 min": 2048, "30 min": 2048, "1 h": 4096,
+                      "6 h": 4096, "24 h": 4096}  # fmt: skip
+
+
+def test_charts_become_pictures() -> None:
+    vl_convert = pytest.importorskip("vl_convert")
+    from dashboards.app import traffic_charts
+
+    days = [{"day": f"2026-12-0{n}T00:00:00", "p10": n, "p50": 2 * n, "p90": 3 * n}
+            for n in (1, 2)]  # fmt: skip
+    bars = [{"name": "users", "low": 1.0, "high": 4.0, "label": "-50 % to +100 %"}]
+    for drawing in (traffic_charts.fan(days, 5.0), traffic_charts.tornado(bars, 2.0)):
+        made = vl_convert.vegalite_to_png(drawing.properties(width=300).to_json())
+        assert made.startswith(b"\x89PNG")

@@ -1,0 +1,77 @@
+"""The rollup answers exactly what the calls answer: cost, status and every token total."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from dashboards.queries.scope import Scope
+from dashboards.queries.spend import spend
+from ingest.importer import ImportOptions, import_paths
+from ingest.store import rollup
+from ingest.store.database import Store, open_store
+from pricing.catalogue import default_catalogue
+
+
+@pytest.fixture
+def store(demo_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The demo store with a rollup, small as it is."""
+    monkeypatch.setattr(rollup, "WORTH_ROWS", 1)
+    monkeypatch.setattr(rollup, "WORTH_RATIO", 0)
+    path = Path(shutil.copy(demo_db, tmp_path / "t.duckdb"))
+    opened = open_store(path)
+    with opened.transaction() as con:
+        assert rollup.rebuild(con)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    "by",
+    [(), ("team",), ("variant", "tier"), ("day",), ("hour", "status"), ("week", "feature"),
+     ("effort", "failed"), ("seller", "model", "month"), ("format", "region")],
+)  # fmt: skip
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
+def test_cells_and_calls_give_the_same_answer(store: Store, by: tuple[str, ...], zone: str) -> None:
+    scope = Scope(since=datetime(2026, 3, 3, 5), until=datetime(2026, 3, 29), zone=zone)
+    from_cells = spend(store.con, by, scope, calls=rollup.TABLE)
+    from_calls = spend(store.con, by, scope, calls=rollup.RAW)
+    assert from_cells == from_calls
+    assert from_cells.total.cost_pico > 0
+    assert rollup.source_for(store.con, by, zone) == rollup.TABLE
+
+
+@pytest.mark.parametrize(
+    ("names", "zone"),
+    [(["customer"], "UTC"), (["session"], "UTC"), (["tags.custom_id"], "UTC"),
+     (["team"], "Asia/Kolkata"), (["team"], "Pacific/Chatham")],
+)  # fmt: skip
+def test_what_cells_cannot_answer_goes_to_the_calls(
+    store: Store, names: list[str], zone: str
+) -> None:
+    assert rollup.source_for(store.con, names, zone) == rollup.RAW
+
+
+def test_a_period_within_an_hour_goes_to_the_calls() -> None:
+    assert Scope(since=datetime(2026, 3, 1, 12)).on_whole_hours()
+    assert not Scope(since=datetime(2026, 3, 1, 12, 30)).on_whole_hours()
+    assert not Scope(since=datetime(2026, 3, 1), zone="Asia/Kolkata").on_whole_hours()
+
+
+def test_an_import_makes_the_touched_hours_anew(store: Store, tmp_path: Path) -> None:
+    before = spend(store.con, calls=rollup.TABLE).total
+    file = tmp_path / "late.jsonl"
+    file.write_text(
+        '{"occurred_at": "2026-03-10T12:34:00Z", "provider": "openai", "model": "gpt-5.2",'
+        ' "tier": "standard", "input_uncached": 1000000, "call_key": "late-1", "team": "search"}\n'
+    )
+    reports = import_paths(store, default_catalogue(), [file], ImportOptions())
+    assert reports[0].added == 1
+    after = spend(store.con, calls=rollup.TABLE).total
+    assert after == spend(store.con, calls=rollup.RAW).total
+    assert after.cost_pico - before.cost_pico == 1_750_000_000_000
+    assert after.calls - before.calls == 1

@@ -1,0 +1,127 @@
+"""`tokenbooks reconcile`: computed cost against what was charged, the difference by cause."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenbooks.cli.common import Db, Json, Since, Until, catalogue, reading, scope, settings
+from tokenbooks.cli.output import FINDING, MISUSE, count, fail, note, print_json, say, table
+
+if TYPE_CHECKING:
+    from dashboards.queries.reconcile import Reconciled, Row
+
+_TITLES = {
+    "unpriced": "Unpriced", "assumed": "Assumed", "missing_calls": "Missing calls",
+    "late_cost": "Late cost", "rounding": "Rounding", "unexplained": "Unexplained",
+}  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reconcile")(reconcile)
+
+
+def reconcile(
+    by: Annotated[
+        str,
+        typer.Option("--by", help="Compare cost reports by variant, project or both as well."),
+    ] = "",
+    since: Since = None,
+    until: Until = None,
+    tolerance: Annotated[
+        float,
+        typer.Option(help="Unexplained share of the charges, in percent, above which to exit 1."),
+    ] = 1.0,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Compare computed cost with charges: call by call where the source states one, and by UTC
+    day with imported cost reports. The causes of each difference add up to it exactly."""
+    from dashboards.queries.reconcile import reconcile_calls, reconcile_reports
+
+    if tolerance < 0:
+        fail(f"--tolerance {tolerance} must be zero or more", MISUSE)
+    chosen = settings()
+    asked = scope(since, until, "UTC", None, chosen)
+    names = [n.strip() for n in by.split(",") if n.strip()]
+    with reading(db, chosen) as store:
+        calls = reconcile_calls(store.con, ("format", "seller"), asked)
+        reports = reconcile_reports(store.con, catalogue(chosen), names, asked)
+    if not calls.rows and not reports.rows:
+        fail(
+            "nothing to compare with: no call states its own charge, and no cost report is "
+            "imported for this period (import an organisation's cost page or CSV)"
+        )
+    limit = Decimal(str(tolerance)) / 100
+    over = [a for a in (calls, reports) if a.rows and a.unexplained_share > limit]
+    if json_:
+        print_json(
+            {
+                "calls": calls.as_json(),
+                "reports": reports.as_json(),
+                "tolerance_percent": str(tolerance),
+                "within_tolerance": not over,
+            }
+        )
+    else:
+        _show(calls, "Calls that state their own charge")
+        _show(reports, "Cost reports")
+    if over:
+        raise typer.Exit(FINDING)
+
+
+def _show(answer: Reconciled, title: str) -> None:
+    if not answer.rows:
+        return
+    from dashboards.queries.scope import show_value
+
+    total = answer.total
+    table(
+        [
+            *((_heading(name), "left") for name in answer.by),
+            ("Calls", "right"), ("Charged", "right"), ("Computed", "right"), ("Residual", "right"),
+        ],
+        [(*("(all)" if k is None else show_value(k) for k in r.keys), *_money(r))
+         for r in answer.rows],
+        title=title,
+        footer=["Total", *[""] * (len(answer.by) - 1), *_money(total)],
+    )  # fmt: skip
+    causes = [(name, value) for name, value in total.causes.items() if _matters(answer, name)]
+    if causes:
+        table(
+            [("Cause of the residual", "left"), ("USD", "right")],
+            [(_TITLES[name], _signed(value)) for name, value in causes],
+            footer=["Residual", _signed(total.residual_pico)],
+        )
+    say(f"{answer.unexplained_share * 100:.2f} % of the charges unexplained")
+    for text in answer.notes:
+        note(text)
+
+
+def _matters(answer: Reconciled, cause: str) -> bool:
+    """Shown when any row has it, even where it nets to nothing (late cost does)."""
+    return any(row.causes[cause] for row in answer.rows)
+
+
+def _heading(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+def _money(row: Row) -> tuple[str, ...]:
+    from pricing.money import show_usd, usd
+
+    return (
+        count(row.calls),
+        show_usd(usd(row.charged_pico)),
+        show_usd(usd(row.computed_pico)),
+        _signed(row.residual_pico),
+    )
+
+
+def _signed(pico: int) -> str:
+    from pricing.money import show_usd, usd
+
+    return show_usd(usd(pico), signed=True)

@@ -1,0 +1,296 @@
+"""`tokenbooks simulate`: the month's bill before launch, with its interval.
+
+    tokenbooks simulate init --prompt prompt.md --users 2000 -o scenario.toml
+    tokenbooks simulate scenario.toml
+
+`simulate SCENARIO` is short for `simulate run SCENARIO`; a file called like a command is `./init`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tokenbooks.cli.bars import bar_between, progress_bar
+from tokenbooks.cli.common import Db, Json, moment, reading, settings
+from tokenbooks.cli.output import FINDING, count, fail, note, percent, print_json, say, table
+from tokenbooks.cli.traffic_options import (
+    Seed,
+    Variants,
+    estimate,
+    listed,
+    price_source,
+    say_wrapped,
+    unpriced,
+    write_text,
+)
+
+TORNADO_ROWS = 8
+WORTH_NAMING = 0.002
+
+
+class ScenarioGroup(TyperGroup):
+    """A group whose first word may be a scenario file: then the command is `run`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `run` before anything that is neither one of the commands nor a call for help."""
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+group = typer.Typer(
+    cls=ScenarioGroup,
+    no_args_is_help=True,
+    subcommand_metavar="SCENARIO | COMMAND [ARGS]...",
+    help="What a month will cost before launch, on each variant, and how sure that is.\n\n"
+    "`simulate SCENARIO` is `simulate run SCENARIO`: its options are in "
+    "`simulate run --help`.",
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command and its group."""
+    app.add_typer(group, name="simulate")
+
+
+@group.command("run")
+def run(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file (see `simulate init`).")],
+    variants: Variants = "",
+    days: Annotated[
+        float | None, typer.Option("--days", help="Length of the period (default: the scenario's).")
+    ] = None,
+    seed: Seed = None,
+    levers: Annotated[
+        bool, typer.Option("--levers/--no-levers", help="Price what would lower the bill.")
+    ] = True,
+    db: Db = None,
+    json_: Json = False,
+) -> None:
+    """Simulate a scenario: P10, P50, P90 and P99 of the bill and of every kind of token.
+
+    Numbers "from store" are read from the database. Exit code 1 when a variant is unpriced.
+    """
+    from ingest.traffic import fill_from_store, load_scenario, simulate
+    from ingest.traffic.scenario import FROM_STORE
+
+    if not scenario.is_file():
+        fail(f"{scenario}: no such file; `tokenbooks simulate init` writes one")
+    chosen = load_scenario(scenario)
+    if seed is not None:
+        chosen = chosen.model_copy(update={"seed": seed})
+    if f'"{FROM_STORE}"' in chosen.model_dump_json():
+        from ingest.traffic.stored import trace_from_store
+
+        with reading(db, settings()) as store:
+            chosen = fill_from_store(chosen, trace_from_store(store.con))
+    with progress_bar("simulating") as advance:
+        answer = simulate(
+            chosen, price_source(), variants=listed(variants) or None, days=days, levers=levers,
+            progress=advance,
+        )  # fmt: skip
+    if json_:
+        print_json(answer)
+    else:
+        print_answer(answer)
+    if unpriced(answer["variants"]):
+        raise typer.Exit(FINDING)
+
+
+def print_answer(answer: dict[str, Any]) -> None:
+    """The answer as tables of 80 columns: variants, tokens, what drives it, what lowers it."""
+    rows = answer["variants"]
+    say(f"{answer['scenario']}: {answer['days']:g} days from {answer['start']}")
+    table(
+        [("Variant", "left"), ("P10", "right"), ("P50", "right"), ("P90", "right"),
+         ("P99", "right"), ("Cached", "right"), ("A session", "right")],
+        [_variant_cells(r) for r in rows],
+    )  # fmt: skip
+    for row in unpriced(rows):
+        say_wrapped(f"{row['variant']} is UNPRICED: {row.get('reason', 'no price is known')}")
+    priced = [r for r in rows if r["cost_usd"] is not None]
+    if not priced:
+        return
+    first = priced[0]
+    cost = first["cost_usd"]
+    say(
+        f"{first['variant']}: {estimate(cost['p10'])} to {estimate(cost['p90'])} with 80 % "
+        f"confidence, {estimate(cost['p50'])} in the middle."
+    )
+    say(
+        f"A successful task costs {estimate(first['cost_per_successful_task_usd'])}; "
+        f"cheapest variant: {answer['cheapest']}."
+    )
+    say()
+    table(
+        [(f"Tokens on {first['variant']}", "left"), ("P10", "right"), ("P50", "right"),
+         ("P90", "right")],
+        [
+            (words, *(count(first["tokens"][part][p]) for p in ("p10", "p50", "p90")))
+            for part, words in (("input", "input"), ("cached", "of it read from the cache"),
+                                ("cache_write", "of it written to the cache"),
+                                ("output", "output"), ("reasoning", "of it reasoning"))
+            if part in first["tokens"]
+        ],
+    )  # fmt: skip
+    _print_tornado(first)
+    _print_levers(answer["levers"], first["variant"])
+    for text in dict.fromkeys(w for r in priced for w in r["warnings"]):
+        say_wrapped(f"warning: {text}")
+    if any(r["status"] == "assumed" for r in priced):
+        note("some prices rest on an assumption (hours of the day, or a tier)")
+
+
+def _variant_cells(row: dict[str, Any]) -> tuple[str, ...]:
+    if row["cost_usd"] is None:
+        return (row["variant"], "unpriced", "", "", "", "", "")
+    return (
+        row["variant"], *(estimate(row["cost_usd"][p]) for p in ("p10", "p50", "p90", "p99")),
+        percent(row["cached_share"]), estimate(row["cost_per_session_usd"]),
+    )  # fmt: skip
+
+
+def _print_tornado(row: dict[str, Any]) -> None:
+    found = row["tornado"][:TORNADO_ROWS]
+    if not found:
+        return
+    largest = max(max(abs(t["low"]), abs(t["high"])) for t in found)
+    # With one workload its name on every line says nothing.
+    only = len({t["parameter"].split(": ", 1)[0] for t in row["tornado"]}) == 1
+    table(
+        [("What the bill hangs on", "left"), ("P10", "right"), ("less | more", "left"),
+         ("P90", "right")],
+        [
+            (t["parameter"].split(": ", 1)[-1] if only else t["parameter"],
+             f"{100 * t['low']:+.0f} %", bar_between(t["low"], t["high"], largest, 24),
+             f"{100 * t['high']:+.0f} %")
+            for t in found
+        ],
+    )  # fmt: skip
+
+
+def _print_levers(levers: list[dict[str, Any]], variant: str) -> None:
+    useful = [v for v in levers if v["saving"] >= WORTH_NAMING]
+    if useful:
+        _print_useful(useful, variant)
+    idle = [v["lever"] for v in levers if v["saving"] < WORTH_NAMING]
+    if idle:
+        note(f"no saving here: {', '.join(idle)}")
+
+
+def _print_useful(levers: list[dict[str, Any]], variant: str) -> None:
+    table(
+        [(f"What would lower it ({variant})", "left"), ("Saves", "right"), ("", "right"),
+         ("If", "left")],
+        [
+            (v["lever"], estimate(v["saving_usd"]), f"{100 * v['saving']:.0f} %", v["assumes"])
+            for v in levers
+        ],
+    )  # fmt: skip
+
+
+@group.command("schema")
+def schema() -> None:
+    """Print the JSON schema of a scenario file."""
+    from ingest.traffic import schema as scenario_schema
+
+    print_json(scenario_schema())
+
+
+@group.command("init")
+def init(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The file to write; - for standard output.")
+    ] = Path("scenario.toml"),
+    prompt: Annotated[
+        Path | None, typer.Option("--prompt", help="The system prompt: its tokens are counted.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What the application is called.")] = None,
+    variants: Variants = "",
+    users: Annotated[float | None, typer.Option(min=1e-9, help="How many users it has.")] = None,
+    sessions: Annotated[
+        float | None, typer.Option(min=1e-9, help="Sessions a user and day.")
+    ] = None,
+    turns: Annotated[float | None, typer.Option(min=1, help="Questions in a session.")] = None,
+    output_tokens: Annotated[
+        float | None, typer.Option("--output-tokens", min=1, help="Tokens of an answer.")
+    ] = None,
+    start: Annotated[str | None, typer.Option(help="First day.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented scenario from a few answers; without any, ask for them.
+
+    Users are taken as half to double and answers as 0.7 to 1.4 times what is said.
+    """
+    from ingest.traffic import parse_scenario, scenario_template
+
+    given: dict[str, Any] = {
+        "name": name, "users": users, "sessions_per_user_day": sessions, "turns": turns,
+        "output_tokens": output_tokens,
+    }  # fmt: skip
+    chosen = listed(variants)
+    asked_nothing = not chosen and prompt is None and all(v is None for v in given.values())
+    if asked_nothing and sys.stdin.isatty() and sys.stderr.isatty():
+        given, chosen, prompt = _ask()
+    day = moment(start, "--start")
+    answers = {k: v for k, v in given.items() if v is not None}
+    answers["prompt_file"] = None if prompt is None else _beside(prompt, output)
+    if chosen:
+        answers["variants"] = chosen
+    if day is not None:
+        answers["start"] = day.date()
+    text = scenario_template(**answers)
+    parse_scenario(text, str(output))
+    told = "" if prompt is None else _counted(prompt, chosen)
+    if str(output) == "-":
+        sys.stdout.write(text)
+        return
+    write_text(output, text, force)
+    say(f"{output} written{told}.")
+    say(f"Next: look it through, then `tokenbooks simulate {output}`.")
+
+
+def _ask() -> tuple[dict[str, Any], list[str], Path | None]:
+    """The few questions, with defaults; on standard error so that a pipe stays clean."""
+
+    def ask(text: str, default: Any) -> Any:
+        return typer.prompt(text, default=default, err=True)
+
+    given = {
+        "name": ask("What is the application called?", "my application"),
+        "users": ask("How many users will it have?", 1000.0),
+        "sessions_per_user_day": ask("Sessions a user and day?", 0.5),
+        "turns": ask("Questions in a session?", 3.0),
+        "output_tokens": ask("Tokens of an answer (100 are about 75 words)?", 300.0),
+    }
+    variants = listed(ask("Variants to compare?", "gpt-5.2,gpt-5-mini"))
+    prompt = ask("File with the system prompt (empty: none)?", "")
+    return given, variants, Path(prompt) if prompt else None
+
+
+def _beside(prompt: Path, output: Path) -> str:
+    """The prompt's path as the scenario file will see it: relative to its own folder."""
+    import os
+
+    if not prompt.is_file():
+        fail(f"{prompt}: no such file")
+    folder = Path.cwd() if str(output) == "-" else output.absolute().parent
+    return Path(os.path.relpath(prompt.absolute(), folder)).as_posix()
+
+
+def _counted(prompt: Path, variants: list[str]) -> str:
+    """How long the prompt is on the first variant, for the person who wrote it."""
+    from ingest.traffic.synth import count_file
+
+    first = variants[0] if variants else "gpt-5.2"
+    try:
+        tokens = count_file(str(prompt), first)
+    except LookupError as error:
+        fail(str(error.args[0]))
+        raise AssertionError from error
+    return f" ({prompt}: {tokens:,} tokens as a system message on {first})"
