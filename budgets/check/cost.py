@@ -74,11 +74,13 @@ def find_rates(model: str, catalogue: Catalogue, at: datetime, tier: str | None)
     seller, slash, rest = model.partition("/")
     if slash and seller in catalogue.sellers():
         routes.append(catalogue.route(seller, rest, tier=tier))
-    for maker in _MAKERS:
+    for maker in () if any(route.card for route in routes) else _MAKERS:
         route = catalogue.route(maker, rest if slash and seller == maker else model, tier=tier)
         variant = catalogue.variant(route.variant) if route.variant else None
         if route.variant and (variant is None or variant.maker in (maker, "")):
             routes.append(route)
+            if route.card is not None:
+                break
     priced = next((r for r in routes if r.card is not None), None)
     if priced is None:
         why = routes[0].reason if routes else "no seller's card lists it"
@@ -95,18 +97,18 @@ def find_rates(model: str, catalogue: Catalogue, at: datetime, tier: str | None)
 
 @dataclass(frozen=True)
 class Interval:
-    """An amount in pico-dollars, as exact fractions, at three levels."""
+    """An amount in pico-dollars at three levels: whole numbers, or exact fractions of them."""
 
-    low: Fraction
-    expected: Fraction
-    high: Fraction
+    low: Fraction | int
+    expected: Fraction | int
+    high: Fraction | int
 
     def times(self, factor: int | Fraction) -> Interval:
         """Each level times a number of calls."""
         return Interval(self.low * factor, self.expected * factor, self.high * factor)
 
 
-def shown(amount: Fraction) -> Decimal:
+def shown(amount: Fraction | int) -> Decimal:
     """Pico-dollars as USD, to the pico-dollar."""
     return usd(round(amount))
 
@@ -148,7 +150,7 @@ def cost(
     output = traffic.output_tokens or _NONE
     stable = tokens.prefix if prefix is None else prefix
     share = fraction(traffic.cached_share) if traffic.cached_share is not None else None
-    totals: dict[str, Fraction] = {}
+    totals: dict[str, Fraction | int] = {}
     inputs: dict[str, int] = {}
     last: dict[str, int] = {}
     for level in LEVELS:
@@ -173,8 +175,9 @@ def cost(
     if cap is not None:
         worst = Fraction(_one(last["high"], 0, 0, cap, rates))
     window = rates.variant.context_window if rates.variant else None
+    call = whole if turns == 1 else whole.times(Fraction(1, turns))
     return Cost(
-        whole.times(Fraction(1, turns)), worst, whole, turns, inputs["expected"],
+        call, worst, whole, turns, inputs["expected"],
         Size(low=last["low"], expected=last["expected"], high=last["high"]),
         traffic.calls, traffic.output_tokens, cap, source, rates.cacheable(stable), share,
         Fraction(last["high"], window) if window else None,
@@ -193,9 +196,9 @@ def _cap(traffic: Traffic, max_output: int | None, rates: Rates) -> tuple[int | 
 def _conversation(
     size: int, user: int, output: int, turns: int, stable: int, whole: bool,
     share: Fraction | None, rates: Rates,
-) -> tuple[Fraction, int, int]:  # fmt: skip
+) -> tuple[Fraction | int, int, int]:  # fmt: skip
     """Cost of all turns in pico-dollars, their input tokens, and the last turn's input tokens."""
-    total = Fraction(0)
+    total: Fraction | int = 0
     sent = before = now = 0
     for turn in range(1, turns + 1):
         now = size + user * turn + output * (turn - 1)

@@ -224,10 +224,11 @@ def _readable(path: str, found: Discovered) -> bool:
 
 
 def _add(chosen: dict[tuple[str, str], Target], target: Target) -> None:
-    key = (target.path, target.constant)
-    same = [k for k in chosen if k[0] == target.path] if not target.constant else []
-    if key not in chosen and not same:
-        chosen[key] = target
+    # A section that takes the file apart by entries holds it under another key.
+    if (target.path, target.constant) in chosen:
+        return
+    if target.constant or not any(key[0] == target.path for key in chosen if key[1]):
+        chosen[target.path, target.constant] = target
 
 
 def _claim(chosen: dict[tuple[str, str], Target], target: Target, config: CheckConfig) -> None:

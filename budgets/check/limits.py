@@ -64,7 +64,7 @@ def limits_for(
     return prompt.limits.over(found) if prompt is not None else found
 
 
-def _money(pico: Fraction) -> str:
+def _money(pico: Fraction | int) -> str:
     return show_usd(shown(pico))
 
 
@@ -179,7 +179,7 @@ class Break:
 
     before: int
     after: int
-    extra: Fraction
+    extra: Fraction | int
     per: str  # "month" or "1,000 calls"
     sentence: str
 

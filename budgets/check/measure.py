@@ -59,11 +59,16 @@ class Tokens:
 
 def render(unit: Unit, traffic: Traffic, tree: Tree) -> Renders:
     """Render a unit at every size its variables have. Raises :class:`PromptError`."""
-    declared = traffic.variables
+    # No names known (a dynamic include): every declared variable may matter.
+    declared = {
+        name: each
+        for name, each in traffic.variables.items()
+        if name in unit.variables or not unit.variables
+    }
     if not unit.templated:
         body = unit.render(values({}, unit.defaults, "expected", tree))
         return Renders(body, body, body, None)
-    unit.files |= {v.sample for v in declared.values() if v.sample and _used(unit, declared)}
+    unit.files |= {v.sample for v in declared.values() if v.sample}
     expected = unit.render(values(declared, unit.defaults, "expected", tree))
     low = high = expected
     if any(_varies(each) for each in declared.values()):
@@ -71,10 +76,6 @@ def render(unit: Unit, traffic: Traffic, tree: Tree) -> Renders:
         high = unit.render(values(declared, unit.defaults, "high", tree))
     other = unit.render(values(declared, unit.defaults, "expected", tree, other=True))
     return Renders(low, expected, high, other)
-
-
-def _used(unit: Unit, declared: Mapping[str, Variable]) -> bool:
-    return not unit.variables or bool(unit.variables & declared.keys())
 
 
 def _varies(variable: Variable) -> bool:
@@ -212,12 +213,18 @@ def _prefix(one: Body, two: Body, model: str, counter: Counter) -> int:
 def _shared(left: str, right: str, model: str, counter: Counter) -> int:
     if left == right:
         return counter.text(left, model).total
-    same = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        same += 1
+    same, over = 0, min(len(left), len(right)) + 1
+    while over - same > 1:  # bisection: comparing slices is far quicker than a loop over letters
+        middle = (same + over) // 2
+        if left[same:middle] == right[same:middle]:
+            same = middle
+        else:
+            over = middle
     if not same:
         return 0
-    # The last token of a cut text may be another one in the whole: it is not counted on.
+    # The last token of a cut text may be another one in the whole: it is not counted on. Only the
+    # shorter of the two pieces is tokenised.
+    if same > len(left) // 2:
+        whole, rest = counter.text(left, model).total, counter.text(left[same:], model).total
+        return max(0, whole - rest - 1)
     return max(0, counter.text(left[:same], model).total - 1)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from budgets.check.cost import Interval, shown
@@ -66,7 +67,8 @@ def _order(pair: Pair) -> str:
     return side.unit.id if side else ""
 
 
-def _usd(amount: Fraction | None) -> str | None:
+@lru_cache(maxsize=4096)
+def _usd(amount: Fraction | int | None) -> str | None:
     return None if amount is None else plain(shown(amount))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from budgets.check.cost import Interval, shown
@@ -43,9 +42,9 @@ def totals(done: Run) -> list[Total]:
 
 def _sum(intervals: list[Interval]) -> Interval:
     return Interval(
-        sum((i.low for i in intervals), Fraction(0)),
-        sum((i.expected for i in intervals), Fraction(0)),
-        sum((i.high for i in intervals), Fraction(0)),
+        sum((i.low for i in intervals), 0),
+        sum((i.expected for i in intervals), 0),
+        sum((i.high for i in intervals), 0),
     )
 
 

@@ -9,6 +9,7 @@ stands. Whatever is not text (an LFS pointer, a binary file, another encoding) i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -70,6 +71,8 @@ def text(tree: Tree, path: str, encoding: str = "utf-8") -> str:
 
 def inside(path: str) -> str:
     """A relative path with `..` resolved. Raises :class:`PromptError` when it leaves the root."""
+    if ".." not in path and "./" not in path and not path.startswith("/"):
+        return path
     parts: list[str] = []
     for part in PurePosixPath(path).parts:
         if part == "..":
@@ -93,31 +96,44 @@ class WorkTree:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self._prefix = str(self.root) + os.sep
+        self._folders: dict[str, str] = {}
 
-    def _file(self, path: str) -> Path:
-        return self.root / inside(path)
+    def _file(self, path: str) -> str:
+        return self._prefix + inside(path)
 
     def exists(self, path: str) -> bool:
         """Whether a regular file is there."""
-        return self._file(path).is_file()
+        return os.path.isfile(self._file(path))  # noqa: PTH113 - a thousand Paths cost a tenth
 
     def data(self, path: str) -> bytes:
         """Bytes of a file; a link that leads out of the project is refused."""
         file = self._file(path)
         try:
-            if not file.resolve().is_relative_to(self.root):
+            if not self._real(file).startswith(self._prefix):
                 raise PromptError(
                     "unreadable-file", f"{path} is a link out of the project.", path=path
                 )
-            if file.stat().st_size > MAX_BYTES:
-                raise PromptError(
-                    "unreadable-file", f"{path} is larger than 64 MiB: not a prompt.", path=path
-                )
-            return file.read_bytes()
+            with open(file, "rb") as stream:  # noqa: PTH123
+                data = stream.read(MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise PromptError("missing-reference", f"{path} does not exist.", path=path) from error
         except (OSError, RuntimeError) as error:
             raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
+        if len(data) > MAX_BYTES:
+            raise PromptError(
+                "unreadable-file", f"{path} is larger than 64 MiB: not a prompt.", path=path
+            )
+        return data
+
+    def _real(self, file: str) -> str:
+        """Where a file really is; the folders on the way are followed once."""
+        if os.path.islink(file):  # noqa: PTH114
+            return os.path.realpath(file)
+        folder, name = os.path.split(file)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return self._folders[folder] + os.sep + name
 
     def paths(self) -> Iterable[str]:
         """Files git knows or would add; outside a repository every file below the root."""

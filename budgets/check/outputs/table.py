@@ -22,6 +22,8 @@ from budgets.check.outputs.words import (
     signed,
 )
 
+ROWS = 60
+
 
 def render(report: Mapping[str, Any], *, color: bool = False, width: int | None = None) -> str:
     """The report as text. `color` adds escape codes; width is 80 unless COLUMNS says otherwise."""
@@ -53,6 +55,21 @@ def _new(title: str) -> Any:
     return Table(title=title, box=SIMPLE_HEAD, title_justify="left", pad_edge=False, expand=False)
 
 
+def _most(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The prompts a person can read: all of them, or those with findings and the largest."""
+    every = [p for p in report["prompts"] if any(row["head"] for row in p["models"])]
+    if len(every) <= ROWS:
+        return every
+    named = {each["prompt"] for each in [*report["findings"], *report["unmeasured"]]}
+
+    def weight(prompt: Mapping[str, Any]) -> tuple[bool, int]:
+        sizes = [row["head"]["tokens"]["expected"] for row in prompt["models"] if row["head"]]
+        return prompt["id"] in named, max(sizes)
+
+    kept = {p["id"] for p in sorted(every, key=weight, reverse=True)[:ROWS]}
+    return [p for p in every if p["id"] in kept]
+
+
 def _prompts(report: Mapping[str, Any]) -> Any:
     from rich.text import Text
 
@@ -66,7 +83,7 @@ def _prompts(report: Mapping[str, Any]) -> Any:
     table.add_column("tokens", justify="right")
     table.add_column("cacheable", justify="right")
     table.add_column("$/month" if monthly else "$/1,000 calls", justify="right")
-    for prompt in report["prompts"]:
+    for prompt in _most(report):
         for place, row in enumerate(prompt["models"]):
             if row["head"] is None:
                 continue
@@ -92,7 +109,9 @@ def _changes(report: Mapping[str, Any]) -> Any:
     table.add_column("tokens", justify="right")
     table.add_column("%", justify="right")
     table.add_column("$", justify="right")
-    for prompt, row in changed(report):
+    found = list(changed(report))
+    kept = sorted(found, key=lambda each: -abs(each[1]["change"]["tokens"]["expected"]))[:ROWS]
+    for prompt, row in [each for each in found if each in kept]:
         change = row["change"]
         amount, unit = month_or_thousand(change)
         base, head = row["base"], row["head"]
@@ -112,6 +131,9 @@ def _tail(report: Mapping[str, Any]) -> list[Any]:
     from rich.text import Text
 
     lines: list[Any] = [Text(headline(report))]
+    hidden = sum(any(row["head"] for row in p["models"]) for p in report["prompts"]) - ROWS
+    if hidden > 0:
+        lines.append(Text(f"The {ROWS} largest are shown; {hidden:,} more in --format json."))
     for model in report["models"]:
         if model["usd_per_month"] is not None:
             rest = model["without_traffic"]

@@ -14,7 +14,12 @@ from budgets.check.errors import PromptError
 from budgets.check.prompts.base import Body, Context, Unit
 from budgets.check.prompts.frontmatter import load_yaml
 from budgets.check.prompts.plain import hints
-from budgets.check.prompts.templates import check_stable, format_fields, format_names
+from budgets.check.prompts.templates import (
+    Template,
+    check_stable,
+    format_fields,
+    format_names,
+)
 
 Render = Callable[[Mapping[str, Any]], str]
 
@@ -84,34 +89,48 @@ def renderer(
             bars.includes,
             not bars.names and not bars.includes,
         )
+    if "{" not in source:
+        return lambda _values: source, frozenset(), frozenset(), True
     engine = context.jinja
     template = engine.source(source, path)
+    included, names = _closure(template, context)
+    checked = False
 
     def render(values: Mapping[str, Any]) -> str:
         import copy
 
+        nonlocal checked
         engine.read.clear()
         first = template.render(values)
-        if not template.static:
+        if not template.static and not checked:
+            # Once a unit is enough: what is random is random at every size.
             check_stable(first, template.render(copy.deepcopy(dict(values))), path)
+            checked = True
         # Compiled includes are cached and not read again, so the static ones are named as well.
-        files.update(engine.read, _all_includes(template.includes, context))
+        files.update(engine.read, included)
         return first
 
-    return render, template.names, template.includes, template.static
+    return render, names, template.includes, template.static
 
 
-def _all_includes(direct: frozenset[str], context: Context) -> set[str]:
-    """Static includes, theirs, and so on."""
+def _closure(template: Template, context: Context) -> tuple[set[str], frozenset[str]]:
+    """Files a template includes, directly or not, and the names all of them read.
+
+    The names are empty (unknown) when an include is chosen by a variable.
+    """
     found: set[str] = set()
-    waiting = list(direct)
-    cache: dict[str, frozenset[str]] = context.engines.setdefault("includes", {})
+    names = set(template.names)
+    dynamic = template.dynamic
+    waiting = list(template.includes)
+    cache: dict[str, Template] = context.engines.setdefault("includes", {})
     while waiting:
         path = waiting.pop()
         if path in found or not context.tree.exists(path):
             continue
         found.add(path)
         if path not in cache:
-            cache[path] = context.jinja.source(context.read(path), path).includes
-        waiting += cache[path]
-    return found
+            cache[path] = context.jinja.source(context.read(path), path)
+        names |= cache[path].names
+        dynamic = dynamic or cache[path].dynamic
+        waiting += cache[path].includes
+    return found, frozenset() if dynamic else frozenset(names)
