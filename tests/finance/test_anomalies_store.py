@@ -18,9 +18,9 @@ IN = 1_750_000
 QUIET = 4_000_000  # tokens a day: 7 USD
 
 
-def books(folder: Path, spike_on: int = 50, model: str = "gpt-5.2") -> Path:
-    calls = list(daily("2026-03-01", 60, team="search", input_uncached=QUIET))
-    calls += daily("2026-03-01", 60, start=100, team="other", input_uncached=QUIET)
+def books(folder: Path, spike_on: int = 35, model: str = "gpt-5.2") -> Path:
+    calls = list(daily("2026-03-01", 40, team="search", input_uncached=QUIET))
+    calls += daily("2026-03-01", 40, start=100, team="other", input_uncached=QUIET)
     day = date(2026, 3, 1) + timedelta(days=spike_on)
     calls += daily(str(day), 1, start=200, team="search", model=model, input_uncached=5 * QUIET,
                    feature="import", tags={"api_key_alias": "ci"})  # fmt: skip
@@ -32,7 +32,7 @@ def find(path: Path, **fields: object):
     try:
         return store_anomalies(
             store.con, default_catalogue(), Rules(), since=date(2026, 4, 1),
-            until=date(2026, 4, 30), **fields,
+            until=date(2026, 4, 10), **fields,
         )  # fmt: skip
     finally:
         store.close()
@@ -41,7 +41,7 @@ def find(path: Path, **fields: object):
 def test_a_spike_has_a_scope_a_cost_and_causes(tmp_path: Path) -> None:
     (found,) = find(books(tmp_path)).reported
     assert found.scope == {"team": "search"}
-    assert (found.kind, found.first) == ("spike", date(2026, 4, 20))
+    assert (found.kind, found.first) == ("spike", date(2026, 4, 5))
     assert found.actual == 6 * QUIET * IN
     assert found.expected == QUIET * IN
     assert found.excess == 5 * QUIET * IN
@@ -59,7 +59,7 @@ def test_below_the_floor_it_is_nothing(tmp_path: Path) -> None:
     for floor, count in ((35 * 10**12, 1), (35 * 10**12 + 1, 0)):
         found = store_anomalies(
             store.con, default_catalogue(), Rules(floor_pico=floor), since=date(2026, 4, 1),
-            until=date(2026, 4, 30),
+            until=date(2026, 4, 10),
         )  # fmt: skip
         assert len(found.reported) == count
     store.close()
@@ -88,11 +88,11 @@ def test_a_launch_announces_its_own_spike(tmp_path: Path) -> None:
 def test_a_known_event_of_the_settings_suppresses(tmp_path: Path) -> None:
     path = books(tmp_path)
     rules = Rules.from_settings(
-        {"known": [{"on": date(2026, 4, 19), "what": "import", "where": {"team": "search"}}]}
+        {"known": [{"on": date(2026, 4, 4), "what": "import", "where": {"team": "search"}}]}
     )
     store = open_reader(path)
     found = store_anomalies(
-        store.con, default_catalogue(), rules, since=date(2026, 4, 1), until=date(2026, 4, 30)
+        store.con, default_catalogue(), rules, since=date(2026, 4, 1), until=date(2026, 4, 10)
     )
     store.close()
     assert found.reported == ()
