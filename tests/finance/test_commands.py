@@ -62,7 +62,7 @@ def test_budget(tb: Run) -> None:
     assert code == 1
     answer = json.loads(out)
     whole, platform = answer["budgets"]
-    assert whole["spent_usd"] == total_of(tb, "--until", "2026-03-21")
+    assert whole["spent_usd"] == total_of(tb, "--until", "2026-03-22")  # the day counts
     assert platform["amount_usd"] == "70.00"
     assert [c["threshold"] for c in platform["crossed"] if c["action"] == "fail"] == ["P90 110 %"]
     assert Decimal(platform["forecast"]["p90_usd"]) > 77
@@ -147,7 +147,7 @@ def test_anomalies(tb: Run) -> None:
 
 def test_explain(tb: Run) -> None:
     periods = ("--from", "2026-03-02..2026-03-16", "--to", "2026-03-16..2026-03-30")
-    code, out, _ = tb("explain", *periods, "--json")
+    code, out, _ = tb("why", *periods, "--json")
     answer = json.loads(out)
     assert code == 0
     effects = sum(Decimal(v) for v in answer["effects_usd"].values())
@@ -155,7 +155,7 @@ def test_explain(tb: Run) -> None:
     assert answer["to"]["cost_usd"] == total_of(
         tb, "--since", "2026-03-16", "--until", "2026-03-30"
     )
-    code, out, _ = tb("explain", *periods)
+    code, out, _ = tb("why", *periods)
     assert "volume" in out
     assert narrow(out)
 
@@ -189,8 +189,8 @@ def test_unit_and_showback(tb: Run) -> None:
         (["forecast", "--by", "taem"], 2, "'team'"),
         (["forecast", "--as-of", "2026-02-01"], 2, "nothing to forecast from"),
         (["forecast", "--move", "x"], 2, "write gpt-5.2"),
-        (["explain", "--from", "soon", "--to", "2026-03"], 2, "no date"),
-        (["explain", "--from", "2026-02"], 2, "--to"),
+        (["why", "--from", "soon", "--to", "2026-03"], 2, "no date"),
+        (["why", "--from", "2026-02"], 2, "--to"),
         (["anomalies", "--by", "taem"], 2, "'team'"),
         (["anomalies", "--period", "2026-05"], 3, "no complete day"),
         (["unit", "--currency", "GBP"], 2, "no rate of GBP"),
