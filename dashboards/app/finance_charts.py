@@ -34,7 +34,7 @@ def fan(
     if limit is not None:
         rule = alt.Chart(alt.Data(values=[{"limit": limit}])).mark_rule(color=PALETTE[1])
         layers.append(rule.encode(y="limit:Q"))
-    return alt.layer(*layers).properties(height=280)
+    return alt.LayerChart(layer=layers).properties(height=280)
 
 
 def waterfall(rows: Sequence[dict[str, Any]]) -> alt.Chart:

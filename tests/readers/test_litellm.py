@@ -77,7 +77,7 @@ def test_the_charge_is_what_is_stated(stated: Any, kept: Decimal | None) -> None
 def test_a_charge_that_is_none_is_rejected(stated: Any) -> None:
     (bad,) = litellm.read_payload(row(spend=stated))
     assert isinstance(bad, Reject)
-    assert bad.reason == f"spend = {str(stated)!r} is not an amount"
+    assert bad.reason == f"spend = {stated!r} is not an amount"
 
 
 def test_ids_are_decoded_to_the_providers() -> None:

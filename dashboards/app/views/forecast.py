@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -56,7 +57,7 @@ def draw(seen: Outlook, span: Span, name: str) -> None:
     )
     rows = []
     for keys in sorted({leaf.keys[:2] for leaf in seen.units}):
-        where = dict(zip(("team", "variant"), keys, strict=True))
+        where: Any = dict(zip(("team", "variant"), keys, strict=True))
         ends = seen.end_of(span, where)
         stands = next(iter(seen.rungs(where)), None)
         rows.append(
