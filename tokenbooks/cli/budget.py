@@ -162,7 +162,8 @@ def _details(s: Any) -> None:
     )
     if s.ends is not None:
         low, _, high = (_show(s, v) for v in s.ends)
-        text = f"  ends between {low} and {high} (P10 to P90); {percent(s.chance)} chance to exceed"
+        say(f"  ends between {low} and {high} (P10 to P90)")
+        text = f"  {percent(s.chance)} chance to exceed"
         if s.exhaustion is not None and s.exhaustion.early is not None:
             early = str(s.exhaustion.early)[:10]
             late = "after the period" if s.exhaustion.late is None else str(s.exhaustion.late)[:10]

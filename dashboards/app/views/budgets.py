@@ -70,12 +70,11 @@ def draw(number: int, status: Status) -> None:
 try:
     held = read_budgets(getattr(books.settings, "budgets", None) or [])
     exchange = Exchange.from_settings(getattr(books.settings, "currency", None) or {})
-    if held:
-        judged = books.ask_priced(budget_statuses, held, exchange, zone=books.zone)
+    judged = books.ask_priced(budget_statuses, held, exchange, zone=books.zone) if held else None
 except (BudgetError, CurrencyError) as error:
     parts.problem(str(error))
 else:
-    if not held:
+    if judged is None:
         st.info("The settings hold no budget yet.", icon=":material/savings:")
         st.markdown("Add one to `tokenbooks.toml`, then start the service again:")
         st.code(EXAMPLE, language="toml")

@@ -56,7 +56,7 @@ def draw(seen: Outlook, span: Span, name: str) -> None:
     )
     rows = []
     for keys in sorted({leaf.keys[:2] for leaf in seen.units}):
-        where = dict(zip(("team", "variant"), keys, strict=True))
+        where: dict[str, str] = {"team": keys[0], "variant": keys[1]}
         ends = seen.end_of(span, where)
         stands = next(iter(seen.rungs(where)), None)
         rows.append(
