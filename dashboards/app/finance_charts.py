@@ -15,7 +15,7 @@ def fan(
     coming: Sequence[dict[str, Any]],
     limit: float | None = None,
     unit: str = "USD",
-) -> alt.LayerChart:
+) -> alt.LayerChart | alt.FacetChart:
     """Running total so far (rows: day, value) and its P10, P50, P90 (day, low, middle, high), with
     the amount of a budget as a line."""
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b"))

@@ -181,7 +181,8 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
         if windows
         else "not yet tuned to your own past (that takes six weeks)"
     )
-    say(f"P10 to P90 is meant to hold four times in five; {own}")
+    say("P10 to P90 is meant to hold four times in five;")
+    say(own)
     for text in answer["notes"]:
         note(text)
 

@@ -70,9 +70,7 @@ def draw(number: int, status: Status) -> None:
 try:
     held = read_budgets(getattr(books.settings, "budgets", None) or [])
     exchange = Exchange.from_settings(getattr(books.settings, "currency", None) or {})
-    judged = None
-    if held:
-        judged = books.ask_priced(budget_statuses, held, exchange, zone=books.zone)
+    judged = books.ask_priced(budget_statuses, held, exchange, zone=books.zone) if held else None
 except (BudgetError, CurrencyError) as error:
     parts.problem(str(error))
 else:

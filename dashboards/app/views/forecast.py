@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -57,7 +56,7 @@ def draw(seen: Outlook, span: Span, name: str) -> None:
     )
     rows = []
     for keys in sorted({leaf.keys[:2] for leaf in seen.units}):
-        where: Any = dict(zip(("team", "variant"), keys, strict=True))
+        where: dict[str, str] = {"team": keys[0], "variant": keys[1]}
         ends = seen.end_of(span, where)
         stands = next(iter(seen.rungs(where)), None)
         rows.append(
