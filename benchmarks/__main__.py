@@ -26,6 +26,7 @@ def main() -> int:
         "import": lambda: importing.rows(options.import_rows),
         "counting": lambda: import_module("benchmarks.counting").rows(),
         "forecast": lambda: import_module("benchmarks.forecast").rows(),
+        "collector": lambda: import_module("benchmarks.collector").rows(),
         "traffic": lambda: import_module("benchmarks.traffic").rows(),
     }
     wanted = options.only or list(known)

@@ -128,7 +128,8 @@ def synthetic_store(path: Path, rows: int) -> Store:
             f"""
             INSERT INTO calls_stored BY NAME
             WITH made AS (
-                SELECT i, TIMESTAMP '2026-01-01' + to_microseconds((i * 7776000000000) // {rows})
+                SELECT i, TIMESTAMP '2026-01-01'
+                        + to_microseconds((i::HUGEINT * 7776000000000 // {rows})::BIGINT)
                         AS occurred_at,
                     hash(i) AS h, (hash(i + 1000003) % 10000) / 10000.0 AS r
                 FROM range({rows}) AS t(i)

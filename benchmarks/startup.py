@@ -39,7 +39,7 @@ def rows() -> list[Row]:
             "import typer, rich": command("-c", "import typer, rich.console"),
             "tokenbooks --help": command(*main, "--help"),
             "tokenbooks price": command(*main, *price, given=USAGE),
-            "tokenbooks count": command(*main, "count", str(prompt)),
+            "tokenbooks count": command(*main, "count", str(prompt), "--model", "gpt-5.2"),
             "tokenbooks check": command(*main, "check", str(prompt)),
         }
         ready: dict[str, Callable[[], object]] = {}

@@ -128,10 +128,15 @@ _GEMINI_KEYS = (
 )  # fmt: skip
 
 
+_TOO_LARGE = 2**53
+
+
 def count(value: Any, name: str) -> int | None:
     """A reported count as an int; None stays None. Raises `UsageError` for anything impossible."""
     if value is None:
         return None
+    if type(value) is int and 0 <= value < _TOO_LARGE:  # nearly every count there is
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise UsageError(f"{name} = {shown(value)} is not a number")
     # Integers are finite, and one of hundreds of digits would overflow the question.
@@ -141,7 +146,7 @@ def count(value: Any, name: str) -> int | None:
         raise UsageError(f"{name} = {shown(value)} is not a whole number")
     if value < 0:
         raise UsageError(f"{name} = {shown(value)} is negative")
-    if value >= 2**53:
+    if value >= _TOO_LARGE:
         raise UsageError(f"{name} = {shown(value)} is too large to be a token count")
     return int(value)
 
@@ -167,7 +172,7 @@ def shown(value: Any) -> str:
 def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     for name in names:
         value = parent.get(name)
-        if isinstance(value, Mapping):
+        if type(value) is dict or isinstance(value, Mapping):
             return value
     return {}
 
@@ -175,9 +180,9 @@ def _object(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 def _first(*pairs: tuple[Mapping[str, Any], str]) -> int | None:
     """The first count that is reported among several spellings."""
     for parent, name in pairs:
-        value = count(parent.get(name), name)
+        value = parent.get(name)
         if value is not None:
-            return value
+            return count(value, name)
     return None
 
 

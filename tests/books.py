@@ -13,7 +13,7 @@ import duckdb
 
 from ingest.record import UsageRecord
 from ingest.store import book, load, schema
-from ingest.store.database import Store
+from ingest.store.database import JOINS_AS_WRITTEN, Store
 from pricing.cards import parse_card
 from pricing.catalogue import Catalogue, discount
 
@@ -160,7 +160,7 @@ def small_catalogue(
 
 def memory_store(catalogue: Catalogue) -> Store:
     """A store without a file."""
-    con = duckdb.connect()
+    con = duckdb.connect(config={"disabled_optimizers": JOINS_AS_WRITTEN})
     con.execute("SET TimeZone = 'UTC'")
     store = Store(con, Path("memory.duckdb"), True)
     for statement in schema.create_statements():

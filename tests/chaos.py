@@ -92,6 +92,16 @@ def whole_files_only(db: Path, calls: int) -> int:
         store.close()
 
 
+def seconds_of_a_run(db: Path, paths: Sequence[Path]) -> float:
+    """How long an undisturbed child takes from its first word to its end on this machine."""
+    worker = child(db, paths)
+    assert worker.stdout is not None
+    worker.stdout.readline()
+    began = time.monotonic()
+    worker.wait()
+    return time.monotonic() - began
+
+
 def chaos(folder: Path, kills: int, *, seed: int = 0, files: int = FILES,
           calls: int = CALLS_A_FILE) -> list[int]:  # fmt: skip
     """Kill `kills` imports, then compare with a calm run. Returns the files in after each kill."""
@@ -99,6 +109,7 @@ def chaos(folder: Path, kills: int, *, seed: int = 0, files: int = FILES,
     prices = small_catalogue()
     paths = write_logs(folder / "logs", files=files, calls=calls)
     wanted = calm_run(folder / "calm.duckdb", prices, paths)
+    whole = seconds_of_a_run(folder / "timed.duckdb", paths)
     db = folder / "chaos.duckdb"
     progress: list[int] = []
     for _ in range(kills):
@@ -108,7 +119,7 @@ def chaos(folder: Path, kills: int, *, seed: int = 0, files: int = FILES,
         worker = child(db, paths)
         assert worker.stdout is not None
         worker.stdout.readline()
-        time.sleep(rng.uniform(0, 0.15 + 0.12 * files))
+        time.sleep(rng.uniform(0, whole))
         worker.kill()
         worker.wait()
         progress.append(whole_files_only(db, calls))

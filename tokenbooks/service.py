@@ -50,6 +50,10 @@ class ServiceError(Exception):
     """The service cannot start: the message says why and what to do."""
 
 
+class AddressError(ServiceError):
+    """The address must not, or cannot, be listened on: a matter of settings."""
+
+
 class Owner:
     """The one holder of the store in this process.
 
@@ -271,9 +275,9 @@ _THEME: dict[str, dict[str, str]] = {
 
 
 def check_address(host: str, port: int, token: str) -> None:
-    """Raise `ServiceError` for an address that must not or cannot be listened on."""
+    """Raise `AddressError` for an address that must not or cannot be listened on."""
     if not is_loopback(host) and not token:
-        raise ServiceError(
+        raise AddressError(
             f"{host} is reachable from other machines, so a token is needed: set TOKENBOOKS_TOKEN "
             "to a long random text, or listen on 127.0.0.1"
         )
@@ -283,7 +287,7 @@ def check_address(host: str, port: int, token: str) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise ServiceError(
+            raise AddressError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
             ) from error
 

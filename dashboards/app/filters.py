@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from zoneinfo import available_timezones
 
 import streamlit as st
@@ -80,9 +81,14 @@ def sidebar(source: Source) -> Choice:
     return Choice(span, previous(span), where)
 
 
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Time zones by place. Asked once: the answer is a walk through the machine's files."""
+    return tuple(sorted(z for z in available_timezones() if "/" in z and "Etc/" not in z))
+
+
 def _zone(source: Source) -> str:
-    names = sorted(z for z in available_timezones() if "/" in z and not z.startswith("Etc/"))
-    options = list(dict.fromkeys([source.zone, "UTC", *names]))
+    options = list(dict.fromkeys([source.zone, "UTC", *zone_names()]))
     zone = st.selectbox(
         "Time zone", options, key="tz", bind="query-params",
         help="Days, weeks and months begin at midnight here.",

@@ -241,7 +241,8 @@ def empty_store(path: Path) -> None:
     """What a new user sees before anything is imported."""
     st.info(f"Nothing has been imported into `{path}` yet.", icon=":material/inbox:")
     st.markdown(
-        "Import logs of any known format, or folders of them, from a terminal. This page follows."
+        "Import logs of any known format, or folders of them, from a terminal, then reload this"
+        " page. It can stay open meanwhile."
     )
     st.code(f"tokenbooks ingest path/to/logs --db {path}", language="bash")
     st.markdown(

@@ -29,7 +29,12 @@ PAGES: tuple[Entry, ...] = (
     Entry("variants", "Variants", "compare_arrows", "The same traffic on other variants."),
     Entry("rates", "Rates", "sell", "The pricing table with its history and sources.", False),
     Entry("explore", "Explore", "query_stats", "Spend by any dimension, down to single calls."),
+    Entry("forecast", "Forecast", "trending_up", "Where the month and the quarter will end."),
+    Entry("budgets", "Budgets", "savings", "Spend, forecast and chance to exceed, by budget."),
+    Entry("why", "Why it moved", "waterfall_chart", "Price, volume, mix and cache effects."),
+    Entry("anomalies", "Anomalies", "notifications", "Unusual days, their causes and cost."),
     Entry("simulate", "Simulate", "rocket_launch", "The month's bill before launch.", False),
     Entry("replay", "Replay", "replay", "A recorded trace through cache rules and prices.", False),
+    Entry("reconcile", "Reconcile", "balance", "What was charged against what the books say."),
     Entry("quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."),
 )

@@ -23,7 +23,7 @@ def top_of(value: float) -> float:
     >>> top_of(37.0), top_of(0.11), top_of(0)
     (50.0, 0.2, 1.0)
     """
-    if value <= 0:
+    if value < 1e-12:  # below a pico-dollar there is nothing to draw
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= value * (1 - 1e-12))

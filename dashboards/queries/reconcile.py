@@ -68,6 +68,12 @@ class Row:
         """Charged minus computed: the sum of the causes."""
         return self.charged_pico - self.computed_pico
 
+    @property
+    def main_cause(self) -> str:
+        """The cause of the largest part of the residual, or "" where there is no residual."""
+        cause, value = max(self.causes.items(), key=lambda item: abs(item[1]))
+        return cause if value else ""
+
     def as_json(self, names: Sequence[str]) -> dict[str, Any]:
         """Plain types, money as decimal strings in USD."""
         keys = {
@@ -164,7 +170,8 @@ def reconcile_calls(
         f" WHERE u.source_cost_usd IS NULL AND {where}",
         values,
     ).fetchall()[0][0]
-    notes = (f"{silent:,} calls state no charge of their own",) if silent else ()
+    states = "call states no charge of its own" if silent == 1 else "calls state no charge"
+    notes = (f"{silent:,} {states}",) if silent else ()
     return Reconciled(tuple(by), _ordered(found.values()), notes)
 
 
@@ -252,7 +259,9 @@ def _cost_rows(
             foreign[currency] += 1
             continue
         found[source, provider].append(dict(zip(_COST_FIELDS, rest, strict=True)))
-    notes += [f"{n:,} rows in {c} left out: only USD is compared" for c, n in foreign.items()]
+    for currency, number in foreign.items():
+        rows = "row" if number == 1 else "rows"
+        notes.append(f"{number:,} {rows} in {currency} left out: only USD is compared")
     return found
 
 

@@ -103,7 +103,7 @@ class Units:
                 "share": round(self.failed_calls / total.calls, 6) if total.calls else 0.0,
                 "cost_usd": plain(usd(self.failed_cost_pico)),
             },
-            "top": [{self.top_by: name, **row.as_json(())} for name, row in self.top],
+            "top": [{**row.as_json((self.top_by,))} for _, row in self.top],
         }
 
 
@@ -178,7 +178,8 @@ def _missed(con: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[int, int]:
     read = " + ".join(f"coalesce(u.{m}, 0)" for m in CACHE_READ)
     missed, calls = con.execute(
         "SELECT coalesce(sum(least(greatest(least(before, size) - hit, 0), fresh)::HUGEINT"
-        " * greatest(full_price - cached_price, 0)), 0), coalesce(sum(n), 0) FROM ("
+        " * greatest(full_price - cached_price, 0)) FILTER (before IS NOT NULL), 0),"
+        " coalesce(sum(n), 0) FROM ("
         f"SELECT u.requests AS n, u.input_total AS size, {read} AS hit,"
         " coalesce(u.input_uncached, 0) AS fresh, v.p_input_uncached AS full_price,"
         " v.p_cache_read AS cached_price, lag(u.input_total) OVER"

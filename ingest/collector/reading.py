@@ -34,6 +34,7 @@ from ingest.readers.base import ReadContext, Result
 from ingest.readers.bodies import read_document
 from ingest.readers.mapping import FIELDS, read_row
 from ingest.record import MAX_SESSION, ContentKeys, Reject, UsageRecord
+from ingest.store import load
 from pricing.meters import COUNTED
 from pricing.money import EXACT
 
@@ -43,7 +44,7 @@ _CHARGE = Decimal(1).scaleb(-12)
 _MAX_CHARGE = Decimal(10) ** 11
 _MAX_TAGS = 64
 _MAX_KEY = 500
-_INT32, _INT64 = 2**31 - 1, 2**63 - 1
+_INT64 = 2**63 - 1
 _REASON = 200
 
 
@@ -239,8 +240,9 @@ def admit(record: UsageRecord) -> str:
         return f"its time {record.occurred_at:%Y-%m-%d} is before 2015"
     if record.occurred_at > datetime.now(UTC).replace(tzinfo=None) + _AHEAD:
         return f"its time {record.occurred_at.isoformat()} lies in the future"
-    if record.requests > _INT32:
-        return f"requests = {record.requests} is too large"
+    refused = load.refusal(record)
+    if refused:
+        return refused
     if record.total_reported is not None and record.total_reported > _INT64:
         return f"total = {record.total_reported} is too large"
     if record.latency_ms is not None and not 0 <= record.latency_ms <= _INT64:

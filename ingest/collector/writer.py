@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from ingest.collector import arrivals
 from ingest.record import Reject, UsageRecord
 from ingest.store import load
 from ingest.store.database import Store
@@ -259,7 +258,9 @@ class Collector:
         import_id = _ledger_row(con)
         merged = load.Merged(0, 0, 0, None, None)
         if rows:
-            merged = arrivals.put(con, self.catalogue, rows, import_id, WINDOW)
+            load.create_stage(con)
+            load.stage(con, rows)
+            merged = load.merge(con, self.catalogue, import_id, window=WINDOW)
         rejected = _note_rejects(con, import_id, group)
         con.execute(
             "UPDATE imports SET records = records + ?, added = added + ?, replaced = replaced + ?,"

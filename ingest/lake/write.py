@@ -204,8 +204,8 @@ def _ingest_source(lake: Path, source: Any, options: ImportOptions) -> FileRepor
         report.notes = list(context.notes)
         if extract.reported:
             report.notes.append(
-                f"{len(extract.reported)} rows of an aggregated report are not for a lake: import them"
-                " into a store to reconcile"
+                f"{len(extract.reported)} rows of an aggregated report are not for a lake: import"
+                " them into a store to reconcile"
             )
         dates = con.execute(
             f"SELECT occurred_at::DATE AS date, count(*) FROM {load.STAGE} GROUP BY date"

@@ -112,20 +112,39 @@ def rebuild(con: duckdb.DuckDBPyConnection) -> bool:
     con.execute("DELETE FROM meta WHERE key LIKE 'rollup_%'")
     if rows < WORTH_ROWS:
         return False
+    if _cells_at_least(con) * WORTH_RATIO > rows:
+        # Nearly as many cells as calls: building it would take longer than it ever saves.
+        con.execute("INSERT INTO meta VALUES ('rollup_skipped', ?)", [str(rows)])
+        return False
     con.execute(f"CREATE TABLE {TABLE} ({', '.join(f'{n} {k}' for n, k in COLUMNS)})")
     _insert(con, "true", [])
     _note(con)
     return True
 
 
+def _cells_at_least(con: duckdb.DuckDBPyConnection) -> int:
+    """About how many cells a rollup would have, prompt sizes left out: one pass, no grouping."""
+    keys = ", ".join(f"u.{name}" for name in _GROUPED)
+    return con.execute(
+        f"SELECT approx_count_distinct(hash(date_trunc('hour', u.occurred_at), {keys}))"
+        " FROM calls_stored AS u"
+    ).fetchall()[0][0]
+
+
 def refresh(con: duckdb.DuckDBPyConnection, hours: Iterable[datetime]) -> None:
     """Make the touched hours anew, in the transaction that touched them.
 
-    The first import that takes the store over the size builds the whole rollup.
+    The first import that takes the store over the size builds the whole rollup, if it pays.
     """
     touched = sorted(set(hours))
     if not touched:
         return
+    skipped = _meta(con, "rollup_skipped")
+    if skipped is not None and not _exists(con):
+        # Looked at before and found not to pay: look again when the store has doubled.
+        rows = con.execute("SELECT count(*) FROM calls_stored").fetchall()[0][0]
+        if rows < 2 * int(skipped):
+            return
     if not _exists(con) or str(_bands(con)) != _meta(con, "rollup_bands"):
         rebuild(con)
         return

@@ -28,7 +28,10 @@ def make_store(
     """Write the calls and import them; the path of the database."""
     book_now = catalogue or default_catalogue()
     log = folder / "calls.jsonl"
-    log.write_text("".join(json.dumps(c) + "\n" for c in calls))
+    rows = list(calls)
+    # A table has its columns in its head: every row names every field.
+    fields = dict.fromkeys(name for row in rows for name in row)
+    log.write_text("".join(json.dumps({**dict.fromkeys(fields), **c}) + "\n" for c in rows))
     path = folder / "books.duckdb"
     store = open_store(path)
     book.sync(store, book_now)

@@ -75,3 +75,23 @@ def test_an_import_makes_the_touched_hours_anew(store: Store, tmp_path: Path) ->
     assert after == spend(store.con, calls=rollup.RAW).total
     assert after.cost_pico - before.cost_pico == 1_750_000_000_000
     assert after.calls - before.calls == 1
+
+
+def test_traffic_without_repetition_gets_no_rollup_until_it_doubles(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = store.con.execute("SELECT count(*) FROM calls_stored").fetchall()[0][0]
+    hour = datetime(2026, 3, 2, 10)
+    monkeypatch.setattr(rollup, "WORTH_RATIO", calls)
+    with store.transaction() as con:
+        assert not rollup.rebuild(con)
+        assert not rollup.pays(con)
+    # Now it would pay, but nobody looks again before the store is twice as large.
+    monkeypatch.setattr(rollup, "WORTH_RATIO", 0)
+    half = "INSERT INTO meta SELECT 'rollup_skipped', ?"
+    for seen, built in ((calls // 2 + 1, False), (calls // 2, True)):
+        with store.transaction() as con:
+            con.execute("DELETE FROM meta WHERE key = 'rollup_skipped'")
+            con.execute(half, [str(seen)])
+            rollup.refresh(con, [hour])
+        assert rollup.pays(store.con) is built

@@ -22,7 +22,7 @@ from dashboards.queries.reconcile import (
 )
 from dashboards.queries.scope import Scope, ScopeError
 from ingest.record import ReportedRow, UsageRecord
-from ingest.store import load
+from ingest.store import ledger, load
 from ingest.store.database import Store, open_store
 from pricing.catalogue import default_catalogue
 from pricing.money import PICO
@@ -75,7 +75,7 @@ def put(
         load.create_stage(con)
         load.stage(con, [load.stage_row(c) for c in calls])
         load.merge(con, default_catalogue(), 1)
-        load.store_reported(con, reported, 1)
+        ledger.store_reported(con, reported, 1)
         con.execute(
             "INSERT INTO imports (import_id, path, sha256, stamp, format, size, imported_at,"
             " records, added, replaced, duplicates, rejected, reported)"
@@ -120,7 +120,7 @@ def test_per_call_causes(store: Store) -> None:
     total = answer.total
     assert (answer.rows[0].keys, total.calls) == (("litellm",), 5)
     assert total.charged_pico == 6_425_583 * 10**6
-    assert answer.notes == ("1 calls state no charge of their own",)
+    assert answer.notes == ("1 call states no charge of its own",)
 
 
 @pytest.mark.parametrize(
@@ -253,14 +253,14 @@ def test_periods_months_blank_days_and_scope(store: Store) -> None:
     assert reconciled(store, scope=Scope(until=datetime(2026, 3, 31))).rows == ()
     # A day inside a daily report's range without a row is a day that cost nothing.
     store.con.execute("DELETE FROM reported")
-    load.store_reported(store.con, [cost("1.75"), cost("1.75", 3)], 1)
+    ledger.store_reported(store.con, [cost("1.75"), cost("1.75", 3)], 1)
     assert [r.keys[2].day for r in reconciled(store).rows] == [2, 3, 4, 5]
 
 
 def test_other_currencies_are_left_out_aloud(store: Store) -> None:
     put(store, [call(1)], [cost("1.75"), cost("9.00", currency="EUR", line_item="x")])
     answer = reconciled(store)
-    assert answer.notes == ("1 rows in EUR left out: only USD is compared",)
+    assert answer.notes == ("1 row in EUR left out: only USD is compared",)
     assert answer.total.residual_pico == 0
 
 
@@ -296,7 +296,7 @@ def test_causes_add_up_to_the_residual_always(
         load.stage(store.con, rows)
         load.merge(store.con, default_catalogue(), 1)
         reported = [cost(str(amount), day) for day, amount in bills]
-        load.store_reported(store.con, [*reported, *(usage(n, d) for d, n in counted)], 1)
+        ledger.store_reported(store.con, [*reported, *(usage(n, d) for d, n in counted)], 1)
         charged_total = store.con.execute(
             "SELECT coalesce(sum(amount), 0) FROM reported WHERE kind = 'cost'"
         ).fetchall()[0][0]

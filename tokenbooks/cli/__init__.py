@@ -89,6 +89,7 @@ def _known(error: Exception) -> int:
     misuse = {
         "ScopeError", "SettingsError", "CardError", "MappingError", "ScenarioError",
         "ExportError", "BudgetError", "CurrencyError", "ShowbackError", "ForecastError",
+        "BehaviourError",
     }  # fmt: skip
     unreadable = {
         "StoreError", "StoreHeld", "UnreadableFile", "UsageError", "CountingError",

@@ -37,7 +37,8 @@ def budget(
     ] = None,
     webhook_format: Annotated[str, typer.Option(help="json, slack or teams.")] = "json",
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Judge as of the beginning of this day.")
+        str | None,
+        typer.Option("--as-of", help="Judge as of this day, what it brought so far included."),
     ] = None,
     tz: Zone = None,
     db: Db = None,

@@ -35,7 +35,8 @@ def forecast(
         str, typer.Option(help="month-end, quarter-end, both, or a number of days.")
     ] = "both",
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Forecast from the beginning of this day.")
+        str | None,
+        typer.Option("--as-of", help="Forecast from this day, what it brought so far included."),
     ] = None,
     price_change: Annotated[
         list[str] | None,

@@ -74,27 +74,37 @@ def reconcile(
 
 
 def _show(answer: Reconciled, title: str) -> None:
+    """The rows with the main cause of each, then all causes. What every row shares is in the
+    title, which leaves the columns their room."""
     if not answer.rows:
         return
     from dashboards.queries.scope import show_value
 
-    total = answer.total
+    shared = [n for n in range(len(answer.by)) if len({r.keys[n] for r in answer.rows}) == 1]
+    if len(shared) == len(answer.by):
+        shared = shared[:-1]
+    told = [show_value(answer.rows[0].keys[n]) for n in shared if answer.rows[0].keys[n]]
+    kept = [n for n in range(len(answer.by)) if n not in shared]
     table(
         [
-            *((_heading(name), "left") for name in answer.by),
+            *((_heading(answer.by[n]), "left") for n in kept),
             ("Calls", "right"), ("Charged", "right"), ("Computed", "right"), ("Residual", "right"),
+            ("Mainly", "left"),
         ],
-        [(*("(all)" if k is None else show_value(k) for k in r.keys), *_money(r))
-         for r in answer.rows],
-        title=title,
-        footer=["Total", *[""] * (len(answer.by) - 1), *_money(total)],
+        [
+            (*("(all)" if r.keys[n] is None else show_value(r.keys[n]) for n in kept),
+             *_money(r), _TITLES.get(r.main_cause, ""))
+            for r in answer.rows
+        ],
+        title=": ".join([title, ", ".join(told)]) if told else title,
+        footer=["Total", *[""] * (len(kept) - 1), *_money(answer.total), ""],
     )  # fmt: skip
-    causes = [(name, value) for name, value in total.causes.items() if _matters(answer, name)]
+    causes = [(n, v) for n, v in answer.total.causes.items() if _matters(answer, n)]
     if causes:
         table(
             [("Cause of the residual", "left"), ("USD", "right")],
             [(_TITLES[name], _signed(value)) for name, value in causes],
-            footer=["Residual", _signed(total.residual_pico)],
+            footer=["Residual", _signed(answer.total.residual_pico)],
         )
     say(f"{answer.unexplained_share * 100:.2f} % of the charges unexplained")
     for text in answer.notes:

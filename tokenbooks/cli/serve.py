@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenbooks.cli.common import Db, database, settings
-from tokenbooks.cli.output import fail
+from tokenbooks.cli.output import MISUSE, UNREADABLE, fail
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def serve(
     open_: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
 ) -> None:
     """Open the dashboards on http://127.0.0.1:8765 until stopped with Ctrl-C."""
-    from tokenbooks import service
+    from tokenbooks import live, service
 
     chosen = settings()
     try:
@@ -33,7 +33,8 @@ def serve(
             port=port or chosen.serve.port,
             db=database(db, chosen),
             settings=chosen,
+            routes=live.routes(chosen),
             open_browser=open_,
         )
     except service.ServiceError as error:
-        fail(str(error))
+        fail(str(error), MISUSE if isinstance(error, service.AddressError) else UNREADABLE)
