@@ -2,11 +2,21 @@
 
 Two parts: the providers' rules as dated data (`rule_for`) and a simulator that runs a stream of
 requests with prefix blocks through such a rule (`cached_tokens`, then `apply_floor`). Prices are
-not known here; the estimator multiplies.
+not known here; the estimator multiplies. The rules alone do not import numpy, which only the
+simulator needs: `tokenbooks check` starts without it.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from pricing.caching.rules import CacheRule, load_rules, parse_rules, rule_for
-from pricing.caching.simulator import BlockStream, apply_floor, cached_tokens, chain, number
+
+if TYPE_CHECKING:
+    from pricing.caching.simulator import BlockStream, apply_floor, cached_tokens, chain, number
+
+_SIMULATOR = {"BlockStream", "apply_floor", "cached_tokens", "chain", "number"}
 
 __all__ = [
     "BlockStream",
@@ -19,3 +29,9 @@ __all__ = [
     "parse_rules",
     "rule_for",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name in _SIMULATOR:
+        return getattr(import_module("pricing.caching.simulator"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

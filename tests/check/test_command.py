@@ -295,7 +295,7 @@ def test_nothing_heavy_is_imported(project: Project, statement: str) -> None:
     project.write("a.md", "hello")
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); {statement}; "
-        "print(sorted({'duckdb', 'pandas', 'streamlit', 'pyarrow'} & set(sys.modules)))"
+        "print(sorted({'duckdb', 'numpy', 'pandas', 'streamlit', 'pyarrow'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=project.root, capture_output=True, text=True, check=True

@@ -374,3 +374,14 @@ def test_growth_of_a_file_read_as_prompt_is_seen(project: Project) -> None:
     project.write("prompts/a.md", words(16739))
     result = project.check(base="main")
     assert (result.exit_code, rules(result)) == (1, ["max-usd-per-call"])
+
+
+def test_a_fault_in_a_shared_expression_names_the_right_file(project: Project) -> None:
+    for name in "ab":
+        project.write(f"prompts/{name}.j2", "Hello\n{{ name }}")
+        project.write(f"prompts/{name}{name}.j2", "Hello\n{{ name")
+    result = project.check(models=["gpt-4o"])
+    assert [(p["path"], p["line"]) for p in result.report["unmeasured"]] == [
+        ("prompts/aa.j2", 2), ("prompts/bb.j2", 2), ("prompts/a.j2", 2), ("prompts/b.j2", 2),
+    ]  # fmt: skip
+    assert all("<template>" not in p["message"] for p in result.report["unmeasured"])

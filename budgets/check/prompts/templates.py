@@ -28,6 +28,7 @@ from budgets.check.tree import Tree, beside, text
 
 MAX_CHARACTERS = 8 * 2**20
 MAX_SECONDS = 5.0
+ANYWHERE = "<template>"
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _PADDING = {"ljust", "rjust", "center", "zfill", "expandtabs"}
 
@@ -126,6 +127,7 @@ class Jinja:
 
     def __init__(self, tree: Tree, roots: tuple[str, ...] = ()) -> None:
         self.read: set[str] = set()
+        self._compiled: dict[str, tuple[jinja2.Template, nodes.Template]] = {}
         self.environment = _Environment(
             undefined=jinja2.StrictUndefined, loader=_Loader(tree, roots, self.read),
             cache_size=4000, auto_reload=False,
@@ -137,15 +139,24 @@ class Jinja:
 
     def source(self, source: str, path: str) -> Template:
         """Compile a text. Raises :class:`PromptError` with the line of a syntax error."""
+        # Texts with expressions only include nothing, so where they stand does not matter: a
+        # content such as "{{ question }}" is compiled once, however many chats hold it.
+        plain = "{%" not in source
         try:
-            ast = self.environment.parse(source, path, path)
-            compiled = jinja2.Template.from_code(
-                self.environment,
-                cast(Any, self.environment.compile(ast, path, path)),
-                self.environment.make_globals(None),
-            )
+            if plain and source in self._compiled:
+                compiled, ast = self._compiled[source]
+            else:
+                where = ANYWHERE if plain else path
+                ast = self.environment.parse(source, where, where)
+                compiled = jinja2.Template.from_code(
+                    self.environment,
+                    cast(Any, self.environment.compile(ast, where, where)),
+                    self.environment.make_globals(None),
+                )
+                if plain:
+                    self._compiled[source] = (compiled, ast)
         except jinja2.TemplateSyntaxError as error:
-            where = error.filename or path
+            where = path if error.filename in (None, ANYWHERE) else str(error.filename)
             raise PromptError(
                 "unrenderable-template", f"{where}:{error.lineno}: {error.message}",
                 path=where, line=error.lineno,
@@ -194,7 +205,7 @@ def guarded(path: str, pieces: Callable[[], Iterator[str]]) -> str:
             path=path, line=line,
         ) from error  # fmt: skip
     except jinja2.TemplateSyntaxError as error:
-        where = error.filename or path
+        where = path if error.filename in (None, ANYWHERE) else str(error.filename)
         raise PromptError(
             "unrenderable-template", f"{where}:{error.lineno}: {error.message}",
             path=where, line=error.lineno,
@@ -216,7 +227,7 @@ def guarded(path: str, pieces: Callable[[], Iterator[str]]) -> str:
 def _line_of(error: BaseException, path: str) -> int:
     line, trace = 1, error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == path:
+        if trace.tb_frame.f_code.co_filename in (path, ANYWHERE):
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
