@@ -84,7 +84,9 @@ class MappedTable:
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """One record a row; a row that cannot be one is a reject."""
         mapping = dict(context.mapping) or {
-            c: c for c in columns_of(source) if c in FIELDS or c.startswith("tags.")
+            # Every field, not only those of the sampled lines: one may first appear later.
+            **{c: c for c in columns_of(source) if c.startswith("tags.")},
+            **{name: name for name in FIELDS},
         }
         for line, row in rows(source):
             if isinstance(row, BadLine):
