@@ -148,7 +148,7 @@ def form() -> Answers:
 
 def png(drawing: Any) -> bytes:
     """A chart as a picture, at twice the screen's size."""
-    import vl_convert
+    import vl_convert  # pyright: ignore[reportMissingImports]
 
     made = drawing.properties(width=800).to_json()
     return vl_convert.vegalite_to_png(made, scale=2)
