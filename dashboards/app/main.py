@@ -3,10 +3,12 @@
 Streamlit runs this file from the top for every session and every change of a widget.
 """
 
+from typing import Any
+
 import streamlit as st
 
 from dashboards.app import parts, source
-from dashboards.app.registry import PAGES
+from dashboards.app.registry import MENU, PAGES, Entry
 from dashboards.queries.periods import extent
 from dashboards.queries.scope import ScopeError
 from ingest.store.database import StoreError
@@ -20,20 +22,25 @@ ICON = (
 
 st.set_page_config(page_title="tokenbooks", page_icon=ICON, layout="wide")
 
-page = st.navigation(
-    [
-        st.Page(
-            e.file,
-            title=e.title,
-            icon=f":material/{e.icon}:",
-            url_path=e.name,
-            default=n == 0,
-            help=e.help,
-        )
-        for n, e in enumerate(PAGES)
-    ],
-    position="top",
-)
+
+def listed(entry: Entry, **place: Any) -> Any:
+    """The entry as a page of the menu."""
+    icon = f":material/{entry.icon}:"
+    return st.Page(entry.file, title=entry.title, icon=icon, help=entry.help, **place)
+
+
+folds = {
+    fold: [listed(entry, url_path=entry.name) for entry in entries]
+    for fold, entries in MENU.items()
+}
+# The first page is served at the root, and Streamlit then no longer knows it by its own address:
+# that one stays as a page which is not in the menu.
+first = PAGES[0]
+folds[""][:1] = [
+    listed(first, default=True, url_path="start"),
+    listed(first, url_path=first.name, visibility="hidden"),
+]
+page = st.navigation(folds, position="top")
 st.title(page.title)
 try:
     chosen = next(e for e in PAGES if e.title == page.title)
