@@ -80,12 +80,15 @@ def read_usage(raw: Any, provider: str = "") -> Reading:
     `provider` only decides where the keys leave it open. Raises `UsageError` for counts that
     cannot be and for objects that are no usage.
     """
-    usage = _mapping(raw)
+    body = usage = _mapping(raw)
     for key in ("usage", "usageMetadata", "usage_metadata"):
-        if isinstance(usage.get(key), Mapping):
-            usage = usage[key]
+        if isinstance(body.get(key), Mapping):
+            usage = body[key]
             break
     reading = _reader_for(usage, provider)(usage)
+    if reading.tier is None and usage is not body:
+        # OpenAI states the tier that served the call beside the usage, not in it.
+        reading.tier = _text(body, "service_tier")
     unknown = [k for k in reading.counts if k not in COUNTED]
     if unknown:  # pragma: no cover - a programming error, not an input error
         raise AssertionError(f"reader made unknown meters {unknown}")

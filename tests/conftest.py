@@ -7,8 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
+
+# A busy machine is no finding: no example has a time limit. The suite says the same at every run;
+# `pytest --hypothesis-profile=search` looks at examples nobody has seen yet.
+SLOW = [HealthCheck.too_slow]
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=SLOW)
+settings.register_profile("search", deadline=None, max_examples=1000, print_blob=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

@@ -176,3 +176,12 @@ def test_an_error_never_quotes_a_text() -> None:
     assert shown("2026-13-01 10:00:00") == "'2026-13-01 10:00:00'"
     assert shown("x" * 24) == repr("x" * 24)
     assert shown("x" * 25) == "25 characters of text"
+
+
+def test_a_body_states_its_tier_beside_the_usage() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    assert read_usage({"service_tier": "flex", "usage": usage}).tier == "flex"
+    assert read_usage({"usage": usage}).tier is None
+    # What the usage itself states is nearer to the bill than what stands around it.
+    inner = {**usage, "service_tier": "priority"}
+    assert read_usage({"service_tier": "flex", "usage": inner}).tier == "priority"
