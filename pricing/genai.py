@@ -114,7 +114,8 @@ def listing(seller: str) -> SellerListing | None:
     )
     exact: list[tuple[str, Any]] = []
     for model in provider.models:
-        _add_variant(found, model.id, model)
+        # One id is written as the prefix it stands for: `ft:gpt-3.5-turbo-`.
+        _add_variant(found, model.id.rstrip("-"), model)
         exact += [(text, model) for kind, text in _leaves(model.match) if kind == "equals"]
     for text, model in exact:
         if text in found.names:

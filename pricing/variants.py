@@ -98,6 +98,9 @@ def normal_seller(provider: str) -> str:
 
 
 _SNAPSHOT = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8})$")
+# `ft:BASE:ORGANISATION:NAME:ID`; the bases of 2023 were dated by month and day.
+_TUNED = re.compile(r"(?<!^ft):.*$")
+_TUNED_SNAPSHOT = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
 _CLOUD_VERSION = re.compile(r"-v\d+(?::\d+)*$|:\d+$")
 _CLOUD_REGION = re.compile(r"^(us-gov|us|eu|apac|apne|jp|au|ca|global)\.(?=[a-z0-9-]+\.)")
 _VENDOR = re.compile(
@@ -111,9 +114,13 @@ _MARKER = re.compile(r"\[1m\]$")
 def candidates(model: str) -> list[str]:
     """The names a reported model id may stand for, most literal first.
 
-    In turn: the id as it stands; without an agent's context marker; the last part of a resource
+    In turn: the id as it stands; a fine-tuned model as its base's fine-tuned price, which is
+    published once for all of them; without an agent's context marker; the last part of a resource
     path; without a cloud's version suffix; without a cloud's region prefix and maker prefix; each
     without a snapshot date. A caller takes the first that a card lists.
+
+    >>> candidates("ft:gpt-4o-mini-2024-07-18:acme::7p4lURel")[1:]
+    ['ft:gpt-4o-mini-2024-07-18', 'ft:gpt-4o-mini']
     """
     found: list[str] = []
 
@@ -123,6 +130,9 @@ def candidates(model: str) -> list[str]:
         return name
 
     name = add(model.strip().lower())
+    if name.startswith("ft:"):
+        add(_TUNED_SNAPSHOT.sub("", add(_TUNED.sub("", name))))
+        return found
     name = add(_MARKER.sub("", name))
     name = add(_PATH.sub("", name))
     if "." in name:

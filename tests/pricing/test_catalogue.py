@@ -140,3 +140,15 @@ def test_vectors_never_overlap() -> None:
                                 and a.minute_from < b.minute_to
                                 and b.minute_from < a.minute_to
                             ), (seller, name, tier, a, b)
+
+
+def test_a_fine_tuned_model_has_the_fine_tuned_price_of_its_base() -> None:
+    book = default_catalogue()
+    for model, variant in (
+        ("ft:gpt-4o-mini-2024-07-18:acme::7p4lURel", "ft:gpt-4o-mini"),
+        ("ft:gpt-4o-2024-08-06:acme:support:7p4lURel", "ft:gpt-4o"),
+        ("ft:gpt-3.5-turbo-0125:acme::7p4lURel", "ft:gpt-3.5-turbo"),
+    ):
+        assert book.route("openai", model).variant == variant
+    # Never the price of the base itself, where no fine-tuned price is published.
+    assert book.route("openai", "ft:gpt-5.2:acme::7p4lURel").status == "unpriced"

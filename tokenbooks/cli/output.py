@@ -70,6 +70,7 @@ def table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
         padding=(0, 1),
+        collapse_padding=True,
         show_footer=footer is not None,
         header_style="bold",
         footer_style="bold",
