@@ -1,18 +1,19 @@
-"""Write docs/commands.md from the commands themselves: `python docs/make_reference.py`.
+"""Write docs/commands.md and the manual page docs/tokenbooks.1 from the commands themselves:
+`python docs/make_reference.py`. Read the second with `man -l docs/tokenbooks.1`.
 
-A test holds the page equal to what this makes, so the reference cannot drift from the program.
+A test holds both equal to what this makes, so the reference cannot drift from the program.
 """
 
 from __future__ import annotations
 
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 PAGE = Path(__file__).with_name("commands.md")
+MANUAL = Path(__file__).with_name("tokenbooks.1")
 
 _HEAD = """# Commands
 
@@ -26,11 +27,9 @@ measure. Shell completion: `tokenbooks --install-completion`.
 def _type(parameter: Any) -> str:
     if getattr(parameter, "is_flag", False):
         return ""
-    kind = parameter.type_descriptor.annotation
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "|".join(str(member.value) for member in kind)
-    name = kind.__name__ if isinstance(kind, type) else "text"
-    return parameter.metavar or {"str": "TEXT", "int": "INTEGER"}.get(name, name.upper())
+    if parameter.metavar:
+        return parameter.metavar
+    return parameter.display_type(None).strip("<>").replace("str", "TEXT")
 
 
 def _default(parameter: Any) -> str:
@@ -60,7 +59,7 @@ def _section(name: str, command: Any) -> list[str]:
         shown.append(word if argument.required else f"[{word}]")
     usage = " ".join(["tokenbooks", name, *shown, *(["[OPTIONS]"] if options else [])])
     text = "\n".join(line.strip() for line in (command.help or "").strip().splitlines())
-    lines = [f"## {name}", "", text, "", "```", usage, "```", ""]
+    lines = [f"### {name}", "", text, "", "```", usage, "```", ""]
     rows = [(w, p) for w, p in zip(shown, arguments, strict=True) if getattr(p, "help", None)]
     if rows or options:
         lines += ["| option | meaning |", "| --- | --- |"]
@@ -76,28 +75,95 @@ def _section(name: str, command: Any) -> list[str]:
     return lines
 
 
-def reference() -> str:
-    """The page's text."""
+def commands(name: str) -> list[tuple[str, Any]]:
+    """A command of the manual as (name, command) pairs: itself, and what a group holds."""
     import typer.main
 
     from tokenbooks.cli import app
 
     root: Any = typer.main.get_command(app)
-    found: list[tuple[str, Any]] = []
-    for name, command in root.commands.items():
-        if hasattr(command, "commands"):
-            found += [(f"{name} {inner}", made) for inner, made in command.commands.items()]
-            if not command.commands or command.invoke_without_command:
-                found.append((name, command))
-        else:
-            found.append((name, command))
+    command = root.get_command(None, name)
+    found = [(f"{name} {inner}", made) for inner, made in getattr(command, "commands", {}).items()]
+    if not found or command.invoke_without_command:
+        found.append((name, command))
+    return [(said, made) for said, made in found if not made.hidden]
+
+
+def reference() -> str:
+    """The page's text."""
+    from tokenbooks.cli import manual
+
     lines = [_HEAD]
-    for name, command in found:
-        if not command.hidden:
-            lines += _section(name, command)
+    for chapter, entries in manual.CHAPTERS.items():
+        lines += [f"## {chapter}", ""]
+        for entry in entries:
+            for name, command in commands(entry.name):
+                lines += _section(name, command)
+            examples = [f"$ tokenbooks {example}" for example in entry.examples]
+            lines += ["For example:", "", "```", *examples, "```", ""]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _roff(text: str) -> str:
+    """Text with what roff takes for its own made literal."""
+    plain = " ".join(text.split()).replace("\\", "\\e").replace("-", "\\-")
+    plain = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in plain)
+    return "\\&" + plain if plain.startswith((".", "'")) else plain
+
+
+def manual_page() -> str:
+    """The manual page, section 1, in man macros."""
+    from tokenbooks.cli import manual
+
+    lines = ['.TH TOKENBOOKS 1 "" tokenbooks "User commands"', ".SH NAME"]
+    lines += [r"tokenbooks \- keep the books on LLM tokens", ".SH SYNOPSIS", ".B tokenbooks"]
+    lines += [r"COMMAND [OPTIONS] [ARGUMENTS]", ".SH DESCRIPTION", _roff(_ABOUT)]
+    for chapter, entries in manual.CHAPTERS.items():
+        lines.append(f".SH {chapter.upper()}")
+        for entry in entries:
+            for name, command in commands(entry.name):
+                lines += [f".SS tokenbooks {_roff(name)}", _roff(command.help or entry.does)]
+                for option in command.params:
+                    if option.param_type_name != "option" or option.name == "help":
+                        continue
+                    names = ", ".join([*option.opts, *option.secondary_opts])
+                    lines += [".TP", f".B {_roff(f'{names} {_type(option)}')}"]
+                    lines.append(_roff((option.help or "") + _default(option)) or r"\&")
+            lines += [".PP", "Examples:", ".nf"]
+            lines += [f"  {_roff('tokenbooks ' + example)}" for example in entry.examples]
+            lines.append(".fi")
+    for heading, entries in _ENDS.items():
+        lines.append(f".SH {heading}")
+        for word, meaning in entries.items():
+            lines += [".TP", f".B {_roff(word)}", _roff(meaning)]
+    return "\n".join(lines) + "\n"
+
+
+_ABOUT = """A dated pricing table for each model variant prices logged or simulated traffic; DuckDB
+keeps the usage records; reports, dashboards, budgets, forecasts and a CI check are queries over the
+two. An unknown model is unpriced, never free; money is whole pico-dollars."""
+_ENDS = {
+    "EXIT STATUS": {
+        "0": "Fine.",
+        "1": "A finding: a limit exceeded, rejects under --strict.",
+        "2": "Usage or configuration error.",
+        "3": "Could not read or could not measure.",
+    },
+    "ENVIRONMENT": {
+        "TOKENBOOKS_DB": "The database file.",
+        "TOKENBOOKS_TOKEN": "The bearer token of a service that others than this machine reach.",
+        "TOKENBOOKS_CACHE_DIR": "Where vocabularies are unpacked.",
+        "NO_COLOR": "Print no colours.",
+        "COLUMNS": "The width of tables where the output is no terminal.",
+    },
+    "FILES": {
+        "tokenbooks.toml": "Settings; [tool.tokenbooks] in pyproject.toml does as well.",
+        "*.duckdb": "The store; beside it inbox/ for batches that wait and snapshots/ for readers.",
+    },
+}
 
 
 if __name__ == "__main__":
     PAGE.write_text(reference(), encoding="utf-8")
+    MANUAL.write_text(manual_page(), encoding="utf-8")
     print(f"{PAGE.name}: {len(reference().splitlines())} lines")

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import configparser
 import re
+import runpy
 from pathlib import Path
 
-import typer.main
 import yaml
-
-from tokenbooks.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
+MAKE = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))
 
 
 def serve_options() -> set[str]:
-    command = typer.main.get_command(app).commands["serve"]  # type: ignore[attr-defined]
+    command = dict(MAKE["commands"]("serve"))["serve"]
     return {name for parameter in command.params for name in parameter.opts}
 
 

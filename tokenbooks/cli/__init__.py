@@ -1,5 +1,7 @@
 """The command line: one module a group of commands, each importing what it needs when it runs.
 
+`manual` lists what there is; a command's module is imported when that command is asked for.
+
 Exit codes: 0 fine; 1 a finding (a limit exceeded, rejects under --strict); 2 usage or
 configuration error; 3 could not read or could not measure.
 """
@@ -7,16 +9,83 @@ configuration error; 3 could not read or could not measure.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+import typer.core
+import typer.main
 
+from tokenbooks.cli import manual
 from tokenbooks.cli.output import MISUSE, UNREADABLE
+
+
+def module_commands(module: str) -> dict[str, Any]:
+    """The commands that a module of this package registers."""
+    part = typer.Typer(rich_markup_mode=None)
+    part.callback()(_nothing)
+    import_module(f"tokenbooks.cli.{module}").register(part)
+    group: Any = typer.main.get_command(part)
+    return group.commands
+
+
+def _nothing() -> None:
+    """Registered so that typer makes a group of a single command too."""
+
+
+class Shelf(typer.core.TyperGroup):
+    """The commands of `manual`, each loaded when it is first taken out."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the manual's order."""
+        return list(manual.COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command by name, with its examples; None when there is no such command."""
+        entry = manual.COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if cmd_name not in self.commands:
+            made = module_commands(entry.module)[cmd_name]
+            made.epilog = "\b\nExamples:\n" + "\n".join(f"  tokenbooks {e}" for e in entry.examples)
+            for command in (made, *getattr(made, "commands", {}).values()):
+                _name_values(command)
+            self.commands[cmd_name] = made
+        return self.commands[cmd_name]
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command asked for; a name that is none gets the nearest ones."""
+        if args and args[0] not in manual.COMMANDS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], manual.COMMANDS)
+            meant = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The chapters, from the manual alone."""
+        for chapter, entries in manual.CHAPTERS.items():
+            with formatter.section(chapter):
+                width = max(map(len, manual.COMMANDS))
+                formatter.write_dl([(f"{e.name:{width}}", e.does) for e in entries])
+
+
+def _name_values(command: Any) -> None:
+    """Say what an option's value is, rather than of which Python type."""
+    for option in command.params:
+        if option.param_type_name == "option" and not option.is_flag and option.metavar is None:
+            kind = option.type_descriptor.annotation
+            option.metavar = manual.VALUES.get(option.name) or _TYPES.get(kind)
+
+
+_TYPES = {str: "TEXT", list[str]: "TEXT", Path: "PATH", list[Path]: "PATH", int: "N", float: "X"}
+
 
 app = typer.Typer(
     name="tokenbooks",
+    cls=Shelf,
     help="Keep the books on LLM tokens: prices, usage, forecasts, budgets and a CI check.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -49,23 +118,6 @@ def _root(
     ] = False,
 ) -> None:
     """Keep the books on LLM tokens."""
-
-
-# One module a group of commands; the order is the order of `--help`.
-COMMANDS = (
-    "demo", "ingest", "price", "report", "forecast", "budget", "anomalies", "unit",
-    "report_month", "export", "reconcile", "rates", "count", "simulate", "traffic", "check",
-    "sql", "serve", "mock", "lake", "doctor",
-)  # fmt: skip
-
-
-def _register() -> None:
-    """Add every command."""
-    for name in COMMANDS:
-        import_module(f"tokenbooks.cli.{name}").register(app)
-
-
-_register()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
