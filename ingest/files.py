@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -129,7 +130,7 @@ class Source:
 
     def documents(self) -> Iterator[tuple[int, Any | BadLine]]:
         """JSON documents with the line each begins on: lines of JSON, one document, or an array
-        of documents (each element comes alone)."""
+        of documents (each element comes alone), or several documents one after another."""
         if self.kind == "jsonl":
             for number, line in self.lines():
                 if isinstance(line, BadLine):
@@ -137,34 +138,40 @@ class Source:
                 elif line.strip():
                     yield number, parse(line)
             return
-        document = parse(self.text())
-        if isinstance(document, list):
-            for element in document:
-                yield 1, element
-        else:
-            yield 1, document
+        for number, document in values(self.text()):
+            if isinstance(document, list):
+                for element in document:
+                    yield number, element
+            else:
+                yield number, document
 
     def events(self) -> Iterator[tuple[int, str, Any | BadLine]]:
         """Server-sent events: line, event name ("" when unnamed), parsed data."""
-        name, data, start = "", [], 0
+        name, data = "", list[tuple[int, str]]()
         for number, line in self.lines():
             if isinstance(line, BadLine):
                 yield number, name, line
             elif line.startswith("event:"):
-                name = line[6:].strip()
+                # Some programs drop the empty lines between events.
+                yield from self._event(name, data)
+                name, data = line[6:].strip(), []
             elif line.startswith("data:"):
-                start = start or number
-                data.append(line[5:].strip())
+                data.append((number, line[5:].strip()))
             elif not line and data:
-                yield from self._event(start, name, data)
-                name, data, start = "", [], 0
-        if data:
-            yield from self._event(start, name, data)
+                yield from self._event(name, data)
+                name, data = "", []
+        yield from self._event(name, data)
 
-    def _event(self, line: int, name: str, data: list[str]) -> Iterator[tuple[int, str, Any]]:
-        text = "\n".join(data)
-        if text != "[DONE]":
-            yield line, name, parse(text)
+    def _event(self, name: str, data: list[tuple[int, str]]) -> Iterator[tuple[int, str, Any]]:
+        """One event's data, which may span lines; lines that are documents each are events each."""
+        texts = [(number, text) for number, text in data if text != "[DONE]"]
+        if not texts:
+            return
+        whole = parse("\n".join(text for _, text in texts))
+        if isinstance(whole, BadLine) and len(texts) > 1:
+            yield from ((number, name, parse(text)) for number, text in texts)
+        else:
+            yield texts[0][0], name, whole
 
 
 # What gzip, zlib and Arrow's zstd raise in the middle of a stream that is cut off or damaged.
@@ -175,11 +182,18 @@ def _broken(error: BaseException) -> str:
     return f"the compressed file is cut off or damaged here ({error}); export it again"
 
 
+_FILLER = "\x00\x1e"
+"""NULs are left by a crash or a log truncated while it was open; RS begins a JSON sequence."""
+
+
 def parse(text: str) -> Any | BadLine:
     """Parse one JSON document; a failure is a `BadLine` that says what kind of failure."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
+        if text[:1] in _FILLER or text[-1:] in _FILLER:
+            rest = text.strip(_FILLER)
+            return parse(rest) if rest.strip() else BadLine("NUL bytes in place of a line", "")
         cut = error.pos >= len(text.rstrip()) or "Unterminated" in error.msg
         reason = (
             "cut off: the line is incomplete JSON" if cut else f"not JSON: {error.msg} "
@@ -192,9 +206,44 @@ def parse(text: str) -> Any | BadLine:
         return BadLine(f"not usable JSON: {error}", text[:RAW_SHOWN])
 
 
+def values(text: str) -> Iterator[tuple[int, Any | BadLine]]:
+    """The JSON documents of a text, one after another, with the line each begins on; of an array
+    that is cut off or broken, the elements that are whole."""
+    whole = parse(text)
+    array = text.lstrip()[:1] == "["
+    if not isinstance(whole, BadLine) or not (array or "Extra data" in whole.reason):
+        yield 1, whole
+        return
+    decoder, at, line, seen = json.JSONDecoder(), text.index("[") + 1 if array else 0, 1, 0
+    while at < len(text):
+        if text[at] in _BETWEEN:
+            at += 1
+            continue
+        line, seen = line + text.count("\n", seen, at), at
+        try:
+            document, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            yield line, parse(text[at:])
+            return
+        yield line, document
+    if array and text.rstrip()[-1:] != "]":
+        yield line, BadLine("cut off: the array does not end", "")
+
+
+# Commas, brackets and record separators stand between documents.
+_BETWEEN = " \t\r\n,]\x1e"
+
+
 def utf16(head: bytes) -> str:
-    """The UTF-16 codec a byte order mark announces, or ""."""
-    return "utf-16" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+    """The UTF-16 codec a byte order mark announces or every other byte being NUL shows, or ""."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    start = head[:64]
+    if len(start) >= 8 and not any(start[1::2]) and all(start[::2]):
+        return "utf-16-le"
+    if len(start) >= 8 and not any(start[::2]) and all(start[1::2]):
+        return "utf-16-be"
+    return ""
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -259,6 +308,9 @@ def _zstd(path: Path) -> io.BufferedIOBase:
     return io.BufferedReader(cast(Any, stream))
 
 
+_SSE_FIELDS = ("event:", "data:", "id:", "retry:", ":")
+
+
 def _classify(source: Source) -> Source:
     """Set kind and sample from the head."""
     head = source.head
@@ -269,16 +321,22 @@ def _classify(source: Source) -> Source:
     else:
         codec = utf16(head)
         text = head.decode(codec or "utf-8", "replace").lstrip("\ufeff")
+        if text.startswith("\x00" * 16):  # a log truncated while it was open begins with NULs
+            text = text.lstrip("\x00")
         stripped = text.lstrip()
-        if "\x00" in text[:2048] or text[:2048].count("\ufffd") > 100:
+        if stripped[:1] not in ("{", "[") and (
+            "\x00" in text[:2048] or text[:2048].count("\ufffd") > 100
+        ):
             source.kind = "binary"
         elif not stripped:
             source.kind = "empty"
         elif stripped[0] in "{[":
             source.kind = _json_kind(source, stripped)
-        elif stripped.startswith(("event:", "data:", ":")) and "data:" in stripped:
+        elif stripped.startswith(_SSE_FIELDS) and "data:" in stripped:
             source.kind = "sse"
             source.sample = _events(source)
+        elif lines := _objects_among(text):
+            source.kind, source.sample = "jsonl", lines
         elif _comma(text):
             source.kind = "csv"
         else:
@@ -286,9 +344,16 @@ def _classify(source: Source) -> Source:
     return source
 
 
+def _objects_among(text: str) -> list[Any]:
+    """Objects that stand alone on lines among lines of plain text."""
+    lines = [line for line in text.split("\n")[:_SAMPLE] if line.lstrip()[:1] == "{"]
+    return [d for d in map(parse, lines) if isinstance(d, dict)]
+
+
 def _json_kind(source: Source, text: str) -> Kind:
     """One document or lines of them: lines when the first line parses alone and more follow."""
-    lines = [line for line in text.splitlines() if line.strip()]
+    # Not `splitlines`: JSON texts may hold the other characters that it takes for line ends.
+    lines = [line for line in text.split("\n") if line.strip()]
     whole = len(source.head) < HEAD_BYTES
     first = parse(lines[0])
     if not isinstance(first, BadLine) and (len(lines) > 1 or not text.startswith("[")):
@@ -303,13 +368,14 @@ def _json_kind(source: Source, text: str) -> Kind:
             source.sample = later
             return "jsonl"
     try:
-        document = parse(source.text())
+        text = source.text()
     except UnreadableFile:
         return "binary"
-    if isinstance(document, list):
-        source.sample = document[:_SAMPLE]
-    elif not isinstance(document, BadLine):
-        source.sample = [document]
+    for _, document in islice(values(text), _SAMPLE):
+        if isinstance(document, list):
+            source.sample += document[:_SAMPLE]
+        elif not isinstance(document, BadLine):
+            source.sample.append(document)
     return "json"
 
 

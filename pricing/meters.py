@@ -138,6 +138,8 @@ _TIER_SPELLINGS: dict[str, str | None] = {
     "none": None,
     "not_available": None,
     "unspecified": None,
+    "traffic_type_unspecified": None,
+    "service_tier_unspecified": None,
     "default": "standard",
     "on_demand": "standard",
     "on_demand_standard": "standard",

@@ -191,6 +191,8 @@ def _first(*pairs: tuple[Mapping[str, Any], str]) -> int | None:
 
 def _cost(usage: Mapping[str, Any]) -> Decimal | None:
     value = usage.get("cost")
+    if isinstance(value, Mapping):  # Perplexity itemises it
+        value = value.get("total_cost")
     if value is None or isinstance(value, bool | Mapping):
         return None
     try:
@@ -286,6 +288,16 @@ def _inclusive(
             raise UsageError(
                 f"audio, image and video tokens ({media}) above {whole_name} ({whole})"
             )
+        # The Realtime API says how much of the cached part is audio or image: in both lists.
+        held = _object(details, "cached_tokens_details")
+        both = {k: count(held.get(f"{k}_tokens"), f"cached {k}_tokens") for k in ("audio", "image")}
+        fits = (both["audio"] or 0) <= (audio or 0) and (both["image"] or 0) <= (image or 0)
+        stated = sum(v or 0 for v in both.values())
+        if stated and fits and stated <= (cached or 0):
+            counts |= {f"cache_read_{k}": v for k, v in both.items() if v}
+            cached, media = (cached or 0) - stated, media - stated
+            audio = None if audio is None else audio - (both["audio"] or 0)
+            image = None if image is None else image - (both["image"] or 0)
         left = whole - parts - media
         if left < 0:
             # Cached media is counted in both lists; the overlap is cached media.
@@ -295,17 +307,30 @@ def _inclusive(
         counts["input_uncached"] = left
     counts |= {"cache_read": cached, **writes}
     counts |= {"input_audio": audio, "input_image": image, "input_video": video}
+    total = count(usage.get("total_tokens"), "total_tokens")
+    output = _with_reasoning(whole, output, _reasoning(output_details, usage), total)
     _outputs(counts, output, output_name, output_details, flags, usage)
     tools = _object(usage, "server_tool_use", "server_tool_use_details")
     counts["web_search"] = _first((tools, "web_search_requests"), (usage, "num_search_queries"))
     return Reading(
         counts,
         api,
-        total_reported=count(usage.get("total_tokens"), "total_tokens"),
+        total_reported=total,
         tier=_text(usage, "service_tier"),
         cost_usd=_cost(usage),
         flags=flags,
     )
+
+
+def _with_reasoning(
+    whole: int | None, output: int | None, reasoning: int | None, total: int | None
+) -> int | None:
+    """The output with its reasoning inside. xAI (and servers after it) count reasoning beside
+    `completion_tokens`; only there does the stated total need all three."""
+    if not reasoning or output is None or total is None:
+        return output
+    beside = (whole or 0) + output + reasoning == total
+    return output + reasoning if beside else output
 
 
 def _overlap(
@@ -377,10 +402,7 @@ def _outputs(
     usage: Mapping[str, Any],
 ) -> None:
     """Split an output total that includes reasoning and media."""
-    reasoning = _first(
-        (details, "reasoning_tokens"), (usage, "reasoning_tokens"),
-        (usage, "reasoning_output_tokens"), (details, "thinking_tokens"),
-    )  # fmt: skip
+    reasoning = _reasoning(details, usage)
     audio = count(details.get("audio_tokens"), "audio_tokens")
     image = count(details.get("image_tokens"), "image_tokens")
     media = (audio or 0) + (image or 0)
@@ -398,6 +420,13 @@ def _outputs(
     counts["reasoning"] = reasoning
     counts["output_audio"] = audio
     counts["output_image"] = image
+
+
+def _reasoning(details: Mapping[str, Any], usage: Mapping[str, Any]) -> int | None:
+    return _first(
+        (details, "reasoning_tokens"), (usage, "reasoning_tokens"),
+        (usage, "reasoning_output_tokens"), (details, "thinking_tokens"),
+    )  # fmt: skip
 
 
 def _text(parent: Mapping[str, Any], name: str) -> str | None:
@@ -522,7 +551,9 @@ def _gemini(usage: Mapping[str, Any]) -> Reading:
         counts,
         "gemini",
         total_reported=count(get("totalTokenCount"), "totalTokenCount"),
-        tier=tier if isinstance(tier, str) and "PROVISIONED" not in tier.upper() else None,
+        # A dumped enum is `TrafficType.ON_DEMAND`. Provisioned throughput is prepaid: a tier
+        # without a price, so that it is shown as unpriced and not as standard.
+        tier=tier.rpartition(".")[2] if isinstance(tier, str) else None,
         flags=flags,
     )
 

@@ -54,9 +54,12 @@ _SELLERS: dict[str, str] = {
     "bedrock": "bedrock",
     "bedrock_converse": "bedrock",
     "amazon-bedrock": "bedrock",
+    "amazon_bedrock": "bedrock",
+    "amazon bedrock": "bedrock",
     "azure": "azure",
     "azure-openai": "azure",
     "azure_openai": "azure",
+    "azure openai": "azure",
     "azure_ai": "azure",
     "azure-ai": "azure",
     "az.ai.openai": "azure",
@@ -106,7 +109,9 @@ _CLOUD_REGION = re.compile(r"^(us-gov|us|eu|apac|apne|jp|au|ca|global)\.(?=[a-z0
 _VENDOR = re.compile(
     r"^(?:anthropic|amazon|meta|mistral|cohere|deepseek|openai|google|ai21|qwen|moonshotai?)\."
 )
-_PATH = re.compile(r"^(?:.*/)?(?:models|publishers/[a-z0-9-]+/models|inference-profile)/")
+_PATH = re.compile(
+    r"^(?:.*[/:])?(?:models|publishers/[a-z0-9-]+/models|inference-profile|foundation-model)/"
+)
 # A marker an agent appends to its own model setting; the call is billed as the plain model.
 _MARKER = re.compile(r"\[1m\]$")
 

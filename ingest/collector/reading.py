@@ -106,7 +106,7 @@ def documents(body: bytes, *, lines: bool = False) -> list[Any]:
     if not text.strip():
         raise ValueError("the body is empty")
     if lines:
-        return [parse(line) for line in text.splitlines() if line.strip()]
+        return [parse(line) for line in text.split("\n") if line.strip()]
     document = parse(text)
     if isinstance(document, BadLine):
         cut = document.reason.startswith("cut off")

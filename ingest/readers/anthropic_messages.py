@@ -31,8 +31,17 @@ from ingest.readers.base import (
     reject,
 )
 from ingest.readers.hosts import model_in, provider_of
+from ingest.readers.makers import maker_of
 from ingest.record import instant, short_text
 from pricing.usage import UsageError, read_usage
+
+_CLOUDS = {"msg_bdrk_": "bedrock", "msg_vrtx_": "google"}
+"""Prefixes of message ids of calls a cloud served, and who bills them."""
+
+
+def cloud_of(message_id: str | None) -> str | None:
+    """The cloud that served a message, by its id; None where Anthropic did."""
+    return next((s for p, s in _CLOUDS.items() if (message_id or "").startswith(p)), None)
 
 
 class MessagesBody:
@@ -44,12 +53,18 @@ class MessagesBody:
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """`type` = message with usage, or usage with this API's cache names."""
         usage = body.get("usage")
-        if body.get("type") == "message" and "role" in body:
-            return isinstance(usage, Mapping)
+        if body.get("type") == "message" and body.get("role") == "assistant":
+            return "usage" in body
         return (
             isinstance(usage, Mapping)
             and "input_tokens" in usage
-            and ("cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage)
+            and body.get("type") != "message_delta"
+            and (
+                "cache_read_input_tokens" in usage
+                or "cache_creation_input_tokens" in usage
+                or str(body.get("id") or "").startswith("msg_")
+                or maker_of(short_text(body.get("model"))) == "anthropic"
+            )
         )
 
     def records(
@@ -67,6 +82,8 @@ class MessagesBody:
             yield reject(error, envelope.line, usage)
             return
         model = body.get("model")
+        if envelope.seller is None and not provider_of(envelope.url):
+            envelope.seller = cloud_of(short_text(body.get("id")))
         yield from make_records(
             reading,
             envelope,
@@ -82,12 +99,22 @@ class MessagesBody:
         )
 
 
+_EVENTS = (
+    "message_start", "message_delta", "message_stop", "content_block_start",
+    "content_block_delta", "content_block_stop", "ping",
+)  # fmt: skip
+
+
 class MessagesStream:
     """Events of a Messages stream."""
 
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Event types of this API."""
         return event.get("type") in ("message_start", "message_delta", "content_block_start")
+
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """Every event type of this API; none is also a body's."""
+        return document.get("type") in _EVENTS
 
     def assemble(
         self, events: list[tuple[int, Mapping[str, Any]]]
@@ -105,7 +132,13 @@ class MessagesStream:
             elif event.get("type") == "message_delta" and current is not None:
                 usage = event.get("usage")
                 if isinstance(usage, Mapping):
-                    current["usage"] |= {k: v for k, v in usage.items() if v is not None}
+                    stated = {k: v for k, v in usage.items() if v is not None}
+                    written = stated.get("cache_creation_input_tokens")
+                    known = current["usage"].get("cache_creation_input_tokens")
+                    if written != known and written is not None:
+                        # The split of the first count says nothing of the final one.
+                        current["usage"].pop("cache_creation", None)
+                    current["usage"] |= stated
                     finished = True
         if current is not None:
             yield start, current, _cut(finished)

@@ -105,6 +105,10 @@ class BodyReader(Protocol):
         ...
 
 
+_SHORT_ID = 12
+"""Ids shorter than this are no random ones: they come again for other calls."""
+
+
 def make_records(
     reading: Reading,
     envelope: Envelope,
@@ -130,6 +134,9 @@ def make_records(
     occurred = time or envelope.time
     if response_id:
         key = call_key(provider, response_id)
+        if len(response_id) < _SHORT_ID and time is not None:
+            # Some servers number their answers, and begin anew when they start.
+            key += f"@{time.isoformat()}"
     elif envelope.key or envelope.request_id:
         key = envelope.key or call_key(provider, str(envelope.request_id))
     else:

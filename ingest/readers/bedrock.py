@@ -29,6 +29,8 @@ from typing import Any
 from ingest.files import BadLine, Source
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
 from ingest.readers.hosts import host, model_in, provider_of
+from ingest.readers.rows import columns as columns_of
+from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, call_key, instant, short_text
 from pricing.usage import Reading, UsageError, read_usage
 
@@ -154,6 +156,34 @@ def _milliseconds(value: Any) -> int | None:
     return int(value) if 0 <= value < 1e12 else None
 
 
+class ConverseStream:
+    """Events of ConverseStream, as SDKs hand them out: the `metadata` event has the usage."""
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Each event is an object of one name."""
+        return len(event) <= 2 and bool(event.keys() & _EVENTS)
+
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """As in a stream; the `metadata` event is one only with its usage."""
+        if "metadata" in document:
+            return len(document) == 1 and _usage(document) is not None
+        return self.matches(document)
+
+    def assemble(
+        self, events: list[tuple[int, Mapping[str, Any]]]
+    ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
+        """One body a `metadata` event."""
+        for line, event in events:
+            metadata = event.get("metadata")
+            if isinstance(metadata, Mapping):
+                yield line, metadata, []
+
+
+_EVENTS = {
+    "messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop",
+}  # fmt: skip
+
+
 # --- the invocation log -------------------------------------------------------------------------
 
 
@@ -166,6 +196,9 @@ class InvocationLog:
 
     def identify(self, source: Source) -> float:
         """Sure when the lines name their schema."""
+        if source.kind == "csv":  # a query of CloudWatch Logs Insights
+            first = next(rows_of(source), (0, {}))[1] if "@message" in columns_of(source) else {}
+            return 0.98 if any(map(_is_log, _entries(first))) else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
         known = any(_is_log(e) for d in source.sample for e in _entries(d))
@@ -174,7 +207,8 @@ class InvocationLog:
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """One record for each invocation that has counts; failed ones are noted."""
         failed = 0
-        for line, document in source.documents():
+        documents = rows_of(source) if source.kind == "csv" else source.documents()
+        for line, document in documents:
             if isinstance(document, BadLine):
                 yield reject(document, line)
                 continue
@@ -205,6 +239,12 @@ def _entries(document: Any) -> Iterator[Any]:
             for event in events:
                 yield from _entries(event)
             return
+        results = document.get("results")
+        if isinstance(results, list) and all(isinstance(r, list) for r in results):
+            for cells in results:  # a query's answer: each row a list of named fields
+                named = {str(c.get("field")): c.get("value") for c in cells if _is_cell(c)}
+                yield from _entries(named)
+            return
         for name in ("message", "@message"):
             inner = document.get(name)
             if isinstance(inner, str) and inner.lstrip()[:1] == "{":
@@ -216,6 +256,10 @@ def _entries(document: Any) -> Iterator[Any]:
                 yield inner
                 return
     yield document
+
+
+def _is_cell(cell: Any) -> bool:
+    return isinstance(cell, Mapping) and "field" in cell
 
 
 def _log_usage(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -298,4 +342,5 @@ def _body_reading(body: Any) -> Reading | None:
 
 
 BODY = ConverseBody()
+STREAM = ConverseStream()
 READER = InvocationLog()

@@ -16,10 +16,11 @@ served, else the one the request asked for.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from ingest.files import BadLine, Source
+from ingest.files import BadLine, Source, look_at_bytes, parse
 from ingest.readers import body_modules
 from ingest.readers.base import (
     BodyReader,
@@ -29,8 +30,9 @@ from ingest.readers.base import (
     make_records,
     reject,
 )
+from ingest.readers.cells import json_object
 from ingest.readers.gemini import STREAM as gemini_stream
-from ingest.readers.gemini import is_chunk
+from ingest.readers.gemini import is_chunk, is_nameless
 from ingest.readers.hosts import provider_of
 from ingest.record import Reject, UsageRecord, instant, short_text
 from pricing.usage import Reading
@@ -69,8 +71,10 @@ class Bodies:
             return 0.9 if stream_reader(source.sample) is not None else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
-        known = sum(1 for d in source.sample if _known(d))
-        return 0.85 * known / len(source.sample) if source.sample else 0.0
+        known = sum(1 for d in source.sample for inner in _inner(d) if _known(inner))
+        share = known / len(source.sample) if source.sample else 0.0
+        # A few bodies among other lines are still bodies: the rest is named in rejects.
+        return max(_SOME, 0.85 * min(share, 1.0)) if known else 0.0
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """Unwrap each document and let its API's reader read it."""
@@ -82,18 +86,68 @@ class Bodies:
             chunks = [(n, d) for n, d in source.documents() if isinstance(d, Mapping)]
             yield from _read_bodies(gemini_stream.assemble(chunks), context)
             return
-        for line, document in source.documents():
-            if isinstance(document, BadLine):
-                yield reject(document, line)
-            elif not isinstance(document, Mapping):
-                yield Reject("not a JSON object", line)
-            else:
-                yield from read_document(document, line, context)
+        streams = EventLines()
+        for line, outer in source.documents():
+            if isinstance(outer, BadLine):
+                yield reject(outer, line)
+                continue
+            for document in _inner(outer):
+                if not isinstance(document, Mapping):
+                    yield Reject("not a JSON object", line)
+                elif not streams.take(line, document):
+                    yield from read_document(document, line, context)
+        yield from _read_bodies(streams.bodies(), context)
+
+
+_SOME = 0.35
+"""Confidence that a file with a few bodies among other lines is this reader's."""
+
+_LISTS = ("data", "records", "items", "responses")
+_INLINED = ("inlinedResponses", "inlined_responses")
+
+
+def _inner(document: Any) -> list[Any]:
+    """The documents inside a page or a list of them; else the document itself."""
+    if not isinstance(document, Mapping) or any(name in document for name in _USAGE_NAMES):
+        return [document]
+    inline = _inlined(document)
+    if inline:
+        return inline
+    for name in _LISTS:
+        inner = document.get(name)
+        if isinstance(inner, list) and inner and all(map(_known, inner)):
+            return inner
+    return [document]
+
+
+def _inlined(document: Mapping[str, Any]) -> list[Any]:
+    """The lines of a Gemini batch job that keeps its answers in itself, as its files have them."""
+    meta = document.get("metadata")
+    about = meta if isinstance(meta, Mapping) else document
+    for place in (document.get("response"), document.get("dest"), about.get("output")):
+        inner: Any = place
+        while isinstance(inner, Mapping):  # the API's own form has the name twice
+            inner = next((inner[n] for n in _INLINED if n in inner), None)
+        if isinstance(inner, list) and inner is not place:
+            time = about.get("createTime", about.get("create_time"))
+            return [_inlined_line(i, n, time) for n, i in enumerate(inner, 1)]
+    return []
+
+
+def _inlined_line(item: Any, number: int, time: Any) -> dict[str, Any]:
+    item = item if isinstance(item, Mapping) else {}
+    meta = item.get("metadata")
+    key = meta.get("key") if isinstance(meta, Mapping) else None
+    line = {k: item[k] for k in ("response", "error") if item.get(k) is not None}
+    return {"response": None, **line, "key": str(key or number), "timestamp": time}
 
 
 def read_document(document: Mapping[str, Any], line: int, context: ReadContext) -> Iterator[Result]:
     """The records of one wrapped or plain body."""
     envelope, body = unwrap(document, line)
+    if isinstance(body, list):
+        yield from read_events(body, envelope, context)
+        return
     if body is None:
         yield Reject(_why_no_body(document, envelope), line)
         return
@@ -151,9 +205,16 @@ def body_reader(body: Mapping[str, Any], envelope: Envelope) -> BodyReader | Non
 def _known(document: Any) -> bool:
     if not isinstance(document, Mapping):
         return False
+    document = _bare_event(document)
     envelope, body = unwrap(document, 0)
-    return (body is None and bool(envelope.key)) or (
-        body is not None and body_reader(body, envelope) is not None
+    if isinstance(body, list):
+        return stream_reader(body[:_SAMPLED]) is not None
+    if body is None:
+        return envelope.tier == "batch"
+    return (
+        body_reader(body, envelope) is not None
+        or event_stream(body) is not None
+        or (_refused(body, envelope) and bool(envelope.status or envelope.url))
     )
 
 
@@ -164,23 +225,59 @@ def _why_no_body(document: Mapping[str, Any], envelope: Envelope) -> str:
     return f"no response body in the document (keys: {keys})"
 
 
-def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Mapping[str, Any] | None]:
+Body = Mapping[str, Any] | list[Any] | None
+
+
+def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
     """Separate a body from what surrounds it. The body is None when the call failed or was
-    canceled before there was one; `envelope.flags` then says so."""
+    canceled before there was one (`envelope.flags` then says so), and a list of events where the
+    wrapping holds a stream."""
     envelope = Envelope(line)
     _surroundings(document, envelope)
-    if "custom_id" in document or _is_google_batch(document):
+    if _is_batch_line(document) or _is_google_batch(document):
         return _batch_line(document, envelope)
-    request = document.get("request")
-    if isinstance(request, Mapping):
-        envelope.url = str(request.get("url") or envelope.url)
-        inner = request.get("body", request.get("json"))
-        envelope.request = inner if isinstance(inner, Mapping) else request
-    for name in ("response", "body", "response_body", "raw_response", "completion", "result"):
-        inner = document.get(name)
+    for name in ("request", "request_body", "kwargs"):
+        request = json_object(document.get(name))
+        if request:
+            envelope.url = str(request.get("url") or request.get("uri") or envelope.url)
+            inner = json_object(request.get("body", request.get("json")))
+            envelope.request = inner or request
+            break
+    for name in _BODY_NAMES:
+        inner = _content(document.get(name))
+        if isinstance(inner, list) and stream_reader(inner[:_SAMPLED]) is not None:
+            return envelope, inner
         if isinstance(inner, Mapping) and not _is_api_field(document, name):
             return _response(inner, envelope)
     return envelope, document
+
+
+_BODY_NAMES = (
+    "response", "body", "response_body", "raw_response", "completion", "result", "chunks", "events",
+)  # fmt: skip
+_SAMPLED = 40
+
+
+def _content(value: Any) -> Any:
+    """A body as it is, or the one its text holds: JSON, or a stream's events."""
+    if not isinstance(value, str):
+        return value
+    start = value.lstrip()[:6]
+    if start[:1] in ("{", "["):
+        found = parse(value)
+        return None if isinstance(found, BadLine) else found
+    return events_of(value) if start.startswith(("data:", "event:", ":")) else None
+
+
+def events_of(text: str) -> list[Any]:
+    """The events of a stream that was saved as text."""
+    source = look_at_bytes(text.encode("utf-8", "surrogatepass"))
+    return [data for _, _, data in source.events() if isinstance(data, Mapping)]
+
+
+def _is_batch_line(document: Mapping[str, Any]) -> bool:
+    """A line of a batch's output; one of its input has no outcome."""
+    return "custom_id" in document and bool(document.keys() & {"response", "result", "error"})
 
 
 def _is_google_batch(document: Mapping[str, Any]) -> bool:
@@ -195,17 +292,17 @@ def _is_api_field(document: Mapping[str, Any], name: str) -> bool:
     return "usage" in document and "usage" not in document.get(name, {})
 
 
-def _response(
-    inner: Mapping[str, Any], envelope: Envelope
-) -> tuple[Envelope, Mapping[str, Any] | None]:
+def _response(inner: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, Body]:
     status = inner.get("status_code", inner.get("status"))
     if isinstance(status, int) and not isinstance(status, bool):
         envelope.status = status
     headers = inner.get("headers")
     if isinstance(headers, Mapping):
         _headers(headers, envelope)
-    for name in ("body", "json", "data"):
-        body = inner.get(name)
+    for name in ("body", "json", "data", "text", "content"):
+        body = _content(inner.get(name))
+        if isinstance(body, list) and stream_reader(body[:_SAMPLED]) is not None:
+            return envelope, body
         if isinstance(body, Mapping) and ("status_code" in inner or "usage" not in inner):
             return envelope, body
     if isinstance(inner.get("request_id"), str) and "status_code" in inner:
@@ -213,9 +310,7 @@ def _response(
     return envelope, inner
 
 
-def _batch_line(
-    document: Mapping[str, Any], envelope: Envelope
-) -> tuple[Envelope, Mapping[str, Any] | None]:
+def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, Body]:
     """One line of a batch output: nothing in the body says "batch", so the wrapping must."""
     envelope.tier = "batch"
     custom = short_text(document.get("custom_id", document.get("key")))
@@ -253,9 +348,10 @@ def _no_call(envelope: Envelope, custom: str | None, what: str) -> tuple[Envelop
 def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     """Time, address, latency, session and tags that a log writes beside a body."""
     body_like = any(name in document for name in _USAGE_NAMES)
+    # A body's own time, where it has one, is its reader's to find, and goes before these.
+    for name in _TIME_KEYS:
+        envelope.time = envelope.time or instant(document.get(name))
     if not body_like:
-        for name in _TIME_KEYS:
-            envelope.time = envelope.time or instant(document.get(name))
         for name in ("metadata", "tags", "labels"):
             value = document.get(name)
             if isinstance(value, Mapping):
@@ -276,6 +372,10 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     headers = document.get("response_headers")
     if isinstance(headers, Mapping):
         _headers(headers, envelope)
+    boto = document.get("ResponseMetadata")
+    if isinstance(boto, Mapping):
+        envelope.request_id = envelope.request_id or short_text(boto.get("RequestId"))
+        _headers(json_object(boto.get("HTTPHeaders")), envelope)
     for name in ("provider", "vendor"):
         value = document.get(name)
         if isinstance(value, str) and not body_like:
@@ -317,6 +417,54 @@ def stream_reader(sample: list[Any]) -> Any:
     return None
 
 
+def event_stream(document: Mapping[str, Any]) -> Any:
+    """The assembler an event that stands alone on a line belongs to; None for anything else."""
+    for module in body_modules():
+        if hasattr(module, "STREAM") and module.STREAM.is_event(document):
+            return module.STREAM
+    return None
+
+
+def _bare_event(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event, also from under the field names of the stream."""
+    inner = _content(document.get("data")) if document.keys() <= _EVENT else None
+    return inner if isinstance(inner, Mapping) else document
+
+
+class EventLines:
+    """Stream events written a line each, among other lines: gathered until all are there."""
+
+    def __init__(self) -> None:
+        self._events: dict[Any, list[tuple[int, Mapping[str, Any]]]] = {}
+        self._last: tuple[Any, Any] = (None, None)
+        self._parted = False
+
+    def take(self, line: int, document: Mapping[str, Any]) -> bool:
+        """Whether the document is a stream's event: then it is kept here."""
+        event = _bare_event(document)
+        stream = event_stream(event)
+        if stream is None and self._parted and is_nameless(event):
+            stream = gemini_stream  # the last chunk of an answer without an id
+        self._parted = stream is gemini_stream and event_stream(event) is not None
+        if stream is None:
+            return False
+        name = (stream, event.get("id"))
+        # Of the pieces of an answer's text the first is enough: a long file has many.
+        if any(event.get(k) for k in _TELLING) or ("choices" in event and name != self._last):
+            self._events.setdefault(stream, []).append((line, event))
+        self._last = name
+        return True
+
+    def bodies(self) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
+        """The bodies the gathered events make."""
+        for stream, events in self._events.items():
+            yield from stream.assemble(events)
+
+
+_EVENT = {"event", "data", "id", "retry"}
+_TELLING = ("usage", "response", "message", "x_groq", "candidates", "metadata")
+
+
 def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     """A saved stream: its API's assembler makes bodies of events, the body reader the records."""
     stream = stream_reader(source.sample)
@@ -332,11 +480,22 @@ def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     yield from _read_bodies(stream.assemble(events), context)
 
 
+def read_events(events: list[Any], envelope: Envelope, context: ReadContext) -> Iterator[Result]:
+    """The records of a stream that some wrapping holds; the wrapping knows time and request."""
+    stream = stream_reader(events[:_SAMPLED])
+    if stream is None:
+        return
+    found = [(envelope.line, event) for event in events if isinstance(event, Mapping)]
+    yield from _read_bodies(stream.assemble(found), context, envelope)
+
+
 def _read_bodies(
-    bodies: Iterator[tuple[int, Mapping[str, Any], list[str]]], context: ReadContext
+    bodies: Iterator[tuple[int, Mapping[str, Any], list[str]]],
+    context: ReadContext,
+    around: Envelope | None = None,
 ) -> Iterator[Result]:
     for line, body, flags in bodies:
-        envelope = Envelope(line, flags=flags)
+        envelope = replace(around, flags=list(flags)) if around else Envelope(line, flags=flags)
         reader = body_reader(body, envelope)
         if reader is None:
             yield Reject("a stream event that no known API would write", line)

@@ -30,6 +30,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 
 from ingest.files import BadLine, Source
+from ingest.readers.anthropic_messages import cloud_of
 from ingest.readers.base import (
     Envelope,
     ReadContext,
@@ -44,9 +45,6 @@ from pricing.usage import UsageError, read_usage
 _SYNTHETIC = "<synthetic>"
 _GLOBAL_ID = 20
 """Message ids of at least this length are unique everywhere (Anthropic's have 28)."""
-
-_CLOUDS = {"msg_bdrk_": "bedrock", "msg_vrtx_": "google"}
-"""Prefixes of message ids of calls a cloud served, and who bills them."""
 
 
 @dataclass(slots=True)
@@ -150,7 +148,7 @@ def _records(
     message_id = short_text(message.get("id"))
     request_id = short_text(answer.get("requestId") or answer.get("request_id"))
     sidechain = line_document is not answer or _is_sidechain(answer)
-    seller = next((s for p, s in _CLOUDS.items() if (message_id or "").startswith(p)), None)
+    seller = cloud_of(message_id)
     outer = {**line_document, **answer}
     envelope = Envelope(
         line,

@@ -152,7 +152,7 @@ def _first(key: str, event: Event, rise: Totals, last: Totals, forked: bool) -> 
         if not event.copied:
             yield Call(key, last.usage, event)
         return
-    if earlier is None:
+    if not earlier:  # the call's own counts leave a part out, or none are before it
         yield Call(key, rise.usage, event)
         return
     if earlier.fits and last.fits:

@@ -56,6 +56,45 @@ class CohereBody:
         )
 
 
+class CohereStream:
+    """Events of both versions' streams: `message-start` … `message-end`, or lines with an
+    `event_type` of which `stream-end` holds the whole body."""
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """The types are written with dashes."""
+        kind = event.get("type", event.get("event_type"))
+        return isinstance(kind, str) and kind.startswith(_STREAM_TYPES)
+
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """As in a stream."""
+        return self.matches(document)
+
+    def assemble(
+        self, events: list[tuple[int, Mapping[str, Any]]]
+    ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
+        """One body a stream; a stream that does not end has no usage."""
+        open_at: tuple[int, dict[str, Any]] | None = None
+        for line, event in events:
+            kind = event.get("type", event.get("event_type"))
+            delta = event.get("delta")
+            if kind == "message-start":
+                if open_at is not None:
+                    yield *open_at, [_CUT]
+                open_at = (line, {"id": event.get("id"), "usage": {"billed_units": {}}})
+            elif kind == "message-end" and isinstance(delta, Mapping):
+                start = open_at or (line, {"id": event.get("id")})
+                yield start[0], {**start[1], "usage": delta.get("usage")}, []
+                open_at = None
+            elif kind == "stream-end" and isinstance(event.get("response"), Mapping):
+                yield line, event["response"], []
+        if open_at is not None:
+            yield *open_at, [_CUT]
+
+
+_STREAM_TYPES = ("message-", "content-", "stream-", "text-generation", "citation-", "tool-call")
+_CUT = "the stream ended without usage"
+
+
 def _billed(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     meta = body.get("meta")
     billed = meta.get("billed_units") if isinstance(meta, Mapping) else None
@@ -63,3 +102,4 @@ def _billed(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 BODY = CohereBody()
+STREAM = CohereStream()

@@ -115,6 +115,11 @@ def is_chunk(document: Any) -> bool:
     )
 
 
+def is_nameless(document: Mapping[str, Any]) -> bool:
+    """Whether a body of this API has no id that would tell it from others."""
+    return is_chunk(document) and not (document.get("responseId") or document.get("response_id"))
+
+
 def _finished(event: Mapping[str, Any]) -> bool:
     candidates = event.get("candidates")
     return isinstance(candidates, list) and any(
@@ -129,6 +134,13 @@ class GeminiStream:
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Chunks are bodies."""
         return is_chunk(event)
+
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """A chunk is a body: those of one answer share its id, so that the last one counts; a
+        chunk without an id that does not say why the answer finished is a part of one."""
+        return (
+            is_nameless(document) and bool(document.get("candidates")) and not _finished(document)
+        )
 
     def assemble(
         self, events: list[tuple[int, Mapping[str, Any]]]

@@ -139,7 +139,7 @@ def _bodies(text: str, envelope: Envelope, called: bool, context: ReadContext) -
         if isinstance(document, list):
             yield from _stream([d for d in document if isinstance(d, Mapping)], envelope, context)
             return
-        lines = [parse(line) for line in text.splitlines() if line.strip()]
+        lines = [parse(line) for line in text.split("\n") if line.strip()]
         if len(lines) > 1 and any(isinstance(line, Mapping) for line in lines):
             for line in lines:
                 if isinstance(line, Mapping):

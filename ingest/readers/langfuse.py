@@ -272,7 +272,11 @@ def read_details(details: dict[str, Any]) -> Reading:
 
 def _cost(row: Mapping[str, Any]) -> Decimal | None:
     """The cost provided by the caller, else the one Langfuse computed."""
-    provided = json_object(_get(row, "providedCostDetails")).get("total")
+    given = json_object(_get(row, "providedCostDetails"))
+    provided = given.get("total")
+    parts = [a for a in map(amount, given.values()) if a is not None]
+    if provided is None and parts:
+        provided = sum(parts, Decimal(0))
     computed = json_object(_get(row, "costDetails"))
     total = computed.get("total")
     if total is None:

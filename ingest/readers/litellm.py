@@ -106,6 +106,12 @@ def _unwrap(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return payload
 
 
+def _paged(document: Any) -> list[Any]:
+    """The rows of a page of the spend-log API; else the document itself."""
+    rows = document.get("data") if isinstance(document, Mapping) else None
+    return rows if isinstance(rows, list) and rows and all(map(_is_ours, rows)) else [document]
+
+
 def _is_ours(document: Any) -> bool:
     if not isinstance(document, Mapping):
         return False
@@ -283,7 +289,8 @@ def _key(
         return f"litellm:{call_id}"
     if decoded and start:
         return f"litellm:{decoded}:{start.isoformat()}"
-    return context.keys.key([decoded, str(start), row.get("model"), row.get("total_tokens")])
+    total = number(row.get("total_tokens"), "total_tokens")
+    return context.keys.key([decoded, str(start), row.get("model"), total])
 
 
 def _one_call(row: Mapping[str, Any], key: str, reading: Reading, state: _State) -> str:
@@ -397,7 +404,8 @@ class LiteLLM:
         if source.kind == "csv":
             return 0.97 if set(columns(source)) >= _ROW else 0.0
         if source.kind in ("json", "jsonl") and source.sample:
-            return 0.97 * sum(map(_is_ours, source.sample)) / len(source.sample)
+            found = [row for document in source.sample for row in _paged(document)]
+            return 0.97 * sum(map(_is_ours, found)) / max(1, len(found))
         return 0.0
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
@@ -407,8 +415,9 @@ class LiteLLM:
             for line, row in rows(source):
                 if isinstance(row, BadLine):
                     yield Reject(row.reason, line)
-                else:
-                    yield from _read(_unwrap(row), context, line, state)
+                    continue
+                for inner in _paged(row):
+                    yield from _read(_unwrap(inner), context, line, state)
         except UnreadableFile as error:
             yield Reject(str(error), None)
         if state.no_model:

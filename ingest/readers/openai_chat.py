@@ -173,13 +173,26 @@ class ChatStream:
             "choices" in event and "id" in event
         )
 
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """Only chunks that name themselves: a document with choices may be a whole body."""
+        named = document.get("object")
+        return (named == "chat.completion.chunk" and "id" in document) or (
+            named == "" and isinstance(document.get("choices"), list)
+        )
+
     def assemble(
         self, events: list[tuple[int, Mapping[str, Any]]]
     ) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
-        """One body a response id: the first chunk's head with the last usage any chunk has."""
+        """One body a response id: the first chunk's head with the last usage any chunk has.
+
+        Azure's filter results come in frames without an id: they belong to the stream around them.
+        """
         bodies: dict[str, tuple[int, dict[str, Any]]] = {}
-        last = ""
+        filtered, last = False, ""
         for line, event in events:
+            filtered = filtered or _is_filtered(event)
+            if not event.get("id") and not event.get("usage") and not event.get("error"):
+                continue
             last = str(event.get("id") or last)
             _, body = bodies.setdefault(last, (line, {**event, "choices": []}))
             for name in ("usage", "service_tier", "model", "created", "provider", "x_groq"):
@@ -189,8 +202,16 @@ class ChatStream:
             if isinstance(groq, Mapping) and groq.get("usage") and not body.get("usage"):
                 body["usage"] = groq["usage"]
         for line, body in bodies.values():
+            if filtered:
+                body.setdefault("prompt_filter_results", [])
             flags = [] if body.get("usage") else ["the stream ended without usage"]
             yield line, body, flags
+
+
+def _is_filtered(event: Mapping[str, Any]) -> bool:
+    return "prompt_filter_results" in event or any(
+        "content_filter_results" in choice for choice in _choices(event)
+    )
 
 
 BODY = ChatBody()

@@ -56,7 +56,7 @@ class OrganizationReport:
             return 0.9 if columns == _BLANK_EXPORT else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
-        known = any(_is_page(d) or _is_batch(d) for d in source.sample)
+        known = any(_is_page(d) or any(map(_is_batch, _batches(d))) for d in source.sample)
         return 0.95 if known else 0.0
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
@@ -67,8 +67,9 @@ class OrganizationReport:
                 yield reject(document, line)
             elif source.kind in ("csv", "parquet"):
                 yield from _sort(_csv_row(document, line), rows)
-            elif _is_batch(document):
-                yield from _sort(_batch(document, line, context), rows)
+            elif any(map(_is_batch, _batches(document))):
+                for batch in filter(_is_batch, _batches(document)):
+                    yield from _sort(_batch(batch, line, context), rows)
             elif _is_page(document):
                 if document.get("has_more") is True:
                     context.notes.append("the report goes on: this file is not its last page")
@@ -107,6 +108,11 @@ def _is_batch(document: Any) -> bool:
         and document.get("object") == "batch"
         and "completion_window" in document
     )
+
+
+def _batches(document: Any) -> list[Any]:
+    """A batch object, or those of a list of them."""
+    return _list(document, "data") or [document]
 
 
 def _list(parent: Any, name: str) -> list[Any]:

@@ -29,11 +29,12 @@ from ingest.readers.base import (
     request_effort,
 )
 from ingest.readers.hosts import region_of
+from ingest.readers.makers import maker_of
 from ingest.readers.openai_chat import vendor
 from ingest.record import instant, short_text
 from pricing.usage import Item, UsageError, count, read_usage
 
-_OBJECTS = ("response", "response.compaction")
+_OBJECTS = ("response", "response.compaction", "realtime.response")
 _PENDING = ("queued", "in_progress")
 _FAILED = ("failed", "cancelled", "incomplete")
 
@@ -45,14 +46,17 @@ class ResponsesBody:
     order = 10
 
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
-        """By `object`, or by an id of this API with its usage names."""
+        """By `object`; or by this API's usage names with its id, its details or its maker's model
+        (a log may keep nothing else of a body). Images have the same names, and `data`."""
         if body.get("object") in _OBJECTS:
             return True
         usage = body.get("usage")
+        if not isinstance(usage, Mapping) or "input_tokens" not in usage or "data" in body:
+            return False
         return (
             str(body.get("id") or "").startswith("resp_")
-            and isinstance(usage, Mapping)
-            and "input_tokens" in usage
+            or "input_tokens_details" in usage
+            or (maker_of(short_text(body.get("model"))) == "openai" and "output_tokens" in usage)
         )
 
     def records(
@@ -131,6 +135,10 @@ class ResponsesStream:
     def matches(self, event: Mapping[str, Any]) -> bool:
         """Every event's type begins with `response.`."""
         return str(event.get("type") or "").startswith("response.")
+
+    def is_event(self, document: Mapping[str, Any]) -> bool:
+        """As in a stream."""
+        return self.matches(document)
 
     def assemble(
         self, events: list[tuple[int, Mapping[str, Any]]]

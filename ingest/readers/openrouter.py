@@ -38,6 +38,7 @@ from ingest.readers.base import (
     make_records,
     reject,
 )
+from ingest.readers.cells import milliseconds
 from ingest.readers.hosts import provider_of
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
@@ -187,7 +188,8 @@ def _generation(
         "variant": None if variant == "standard" else variant,
         "byok": True if byok else None,
     }
-    latency = cell_count(row, "generation_time_ms") if "generation_time_ms" in row else None
+    # The activity export measures the generation, the statistics count it from its start.
+    latency = milliseconds(row.get("generation_time_ms", row.get("generation_time")))
     yield from make_records(
         reading,
         Envelope(

@@ -250,7 +250,13 @@ def _provider(a: Mapping[str, Any]) -> str:
             provider = provider_of(address) or provider
     if not provider and "gen_ai.openai.api_base" in a:
         provider = "openai"
+    if provider in _FRAMEWORKS:
+        provider = maker_of(_word(a, _MODELS)) or ""
     return provider or maker_of(_word(a, _MODELS)) or "unknown"
+
+
+_FRAMEWORKS = ("strands-agents", "langchain", "langgraph", "llamaindex", "crewai", "ai", "mlflow")
+"""Names that programs write where the provider belongs: who answered, only the model tells."""
 
 
 def _raw_usage(
@@ -279,6 +285,15 @@ def _from_attributes(
         written=first(a, ("cache_creation_tokens",) if bare else _WRITE),
         reasoning=first(a, _REASONING),
     )
+    # LangSmith writes the details as JSON text, in its own names.
+    into = json_object(a.get(_U + "input_token_details"))
+    out = json_object(a.get(_U + "output_token_details"))
+    if parts.cached is None:
+        parts.cached = first(into, ("cache_read",))
+    if parts.written is None:
+        parts.written = first(into, ("cache_creation",))
+    if parts.reasoning is None:
+        parts.reasoning = first(out, ("reasoning",))
     for life in LIVES:
         found = first(
             a,
