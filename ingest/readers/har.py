@@ -30,9 +30,10 @@ from urllib.parse import urlsplit
 
 from ingest.files import BadLine, Source, UnreadableFile, look_at_bytes, parse
 from ingest.readers.base import Envelope, ReadContext, Result
-from ingest.readers.bodies import body_reader, read_document, stream_reader
+from ingest.readers.bodies import body_reader, read_document
 from ingest.readers.cells import json_object, milliseconds
 from ingest.readers.hosts import provider_of
+from ingest.readers.streams import stream_reader
 from ingest.record import Reject, UsageRecord, instant, short_text
 
 _KEPT_HEADERS = ("date", "request-id", "x-request-id", "x-amzn-requestid", "apim-request-id")

@@ -1,0 +1,247 @@
+"""What surrounds a body in a log: the wrapping is taken off and becomes an `Envelope`.
+
+Wrappings: a request beside its response (with or without `status_code`, `headers`, `body`; bodies
+may be objects, JSON as text, a stream as text or a list of its events), `{"url": …, "body": …}`,
+lines of OpenAI's, Anthropic's and Google's batches, boto3's `ResponseMetadata`.
+
+>>> envelope, body = unwrap({"team": "search", "ts": 1767225600, "response": '{"id": "r1"}'}, 1)
+>>> body, envelope.tags, str(envelope.time)
+({'id': 'r1'}, {'team': 'search'}, '2026-01-01 00:00:00')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ingest.files import BadLine, look_at_bytes, parse
+from ingest.readers.base import Envelope
+from ingest.readers.cells import json_object
+from ingest.readers.streams import SAMPLED, stream_reader
+from ingest.record import instant, short_text
+
+_TIME_KEYS = (
+    "timestamp", "time", "ts", "occurred_at", "created_at", "date", "startedDateTime", "start_time",
+    "startTime", "processed_time",
+)  # fmt: skip
+_DURATION_KEYS = ("latency_ms", "duration_ms", "response_time_ms")
+_DIMENSION_KEYS = (
+    "team", "project", "feature", "customer", "environment", "env", "user", "api_key_id", "app",
+)  # fmt: skip
+_SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
+
+
+USAGE_NAMES = ("usage", "usageMetadata", "usage_metadata")
+_COUNT_HEADERS = "x-amzn-bedrock-"
+
+_INLINED = ("inlinedResponses", "inlined_responses")
+
+
+def inlined(document: Mapping[str, Any]) -> list[Any]:
+    """The lines of a Gemini batch job that keeps its answers in itself, as its files have them."""
+    meta = document.get("metadata")
+    about = meta if isinstance(meta, Mapping) else document
+    for place in (document.get("response"), document.get("dest"), about.get("output")):
+        inner: Any = place
+        while isinstance(inner, Mapping):  # the API's own form has the name twice
+            inner = next((inner[n] for n in _INLINED if n in inner), None)
+        if isinstance(inner, list) and inner is not place:
+            time = about.get("createTime", about.get("create_time"))
+            return [_inlined_line(i, n, time) for n, i in enumerate(inner, 1)]
+    return []
+
+
+def _inlined_line(item: Any, number: int, time: Any) -> dict[str, Any]:
+    item = item if isinstance(item, Mapping) else {}
+    meta = item.get("metadata")
+    key = meta.get("key") if isinstance(meta, Mapping) else None
+    line = {k: item[k] for k in ("response", "error") if item.get(k) is not None}
+    return {"response": None, **line, "key": str(key or number), "timestamp": time}
+
+
+Body = Mapping[str, Any] | list[Any] | None
+
+
+def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
+    """Separate a body from what surrounds it. The body is None when the call failed or was
+    canceled before there was one (`envelope.flags` then says so), and a list of events where the
+    wrapping holds a stream."""
+    envelope = Envelope(line)
+    _surroundings(document, envelope)
+    if _is_batch_line(document) or _is_google_batch(document):
+        return _batch_line(document, envelope)
+    for name in ("request", "request_body", "kwargs"):
+        request = json_object(document.get(name))
+        if request:
+            envelope.url = str(request.get("url") or request.get("uri") or envelope.url)
+            inner = json_object(request.get("body", request.get("json")))
+            envelope.request = inner or request
+            break
+    for name in _BODY_NAMES:
+        inner = content(document.get(name))
+        if isinstance(inner, list) and stream_reader(inner[:SAMPLED]) is not None:
+            return envelope, inner
+        if isinstance(inner, Mapping) and not _is_api_field(document, name):
+            return _response(inner, envelope)
+    return envelope, document
+
+
+_BODY_NAMES = (
+    "response", "body", "response_body", "raw_response", "completion", "result", "chunks", "events",
+)  # fmt: skip
+
+
+def content(value: Any) -> Any:
+    """A body as it is, or the one its text holds: JSON, or a stream's events."""
+    if not isinstance(value, str):
+        return value
+    start = value.lstrip()[:6]
+    if start[:1] in ("{", "["):
+        found = parse(value)
+        return None if isinstance(found, BadLine) else found
+    return events_of(value) if start.startswith(("data:", "event:", ":")) else None
+
+
+def events_of(text: str) -> list[Any]:
+    """The events of a stream that was saved as text."""
+    source = look_at_bytes(text.encode("utf-8", "surrogatepass"))
+    return [data for _, _, data in source.events() if isinstance(data, Mapping)]
+
+
+def _is_batch_line(document: Mapping[str, Any]) -> bool:
+    """A line of a batch's output; one of its input has no outcome."""
+    return "custom_id" in document and bool(document.keys() & {"response", "result", "error"})
+
+
+def _is_google_batch(document: Mapping[str, Any]) -> bool:
+    """AI Studio's lines have a `key`, Vertex's the time they were processed."""
+    if "key" in document and ("response" in document or "error" in document):
+        return True
+    return "processed_time" in document and "request" in document
+
+
+def _is_api_field(document: Mapping[str, Any], name: str) -> bool:
+    """A body's own field of that name is no wrapping: the body has usage beside it."""
+    return "usage" in document and "usage" not in document.get(name, {})
+
+
+def _response(inner: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, Body]:
+    status = inner.get("status_code", inner.get("status"))
+    if isinstance(status, int) and not isinstance(status, bool):
+        envelope.status = status
+    headers = inner.get("headers")
+    if isinstance(headers, Mapping):
+        _headers(headers, envelope)
+    for name in ("body", "json", "data", "text", "content"):
+        body = content(inner.get(name))
+        if isinstance(body, list) and stream_reader(body[:SAMPLED]) is not None:
+            return envelope, body
+        if isinstance(body, Mapping) and ("status_code" in inner or "usage" not in inner):
+            return envelope, body
+    if isinstance(inner.get("request_id"), str) and "status_code" in inner:
+        envelope.request_id = inner["request_id"]
+    return envelope, inner
+
+
+def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, Body]:
+    """One line of a batch output: nothing in the body says "batch", so the wrapping must."""
+    envelope.tier = "batch"
+    custom = short_text(document.get("custom_id", document.get("key")))
+    if custom:
+        envelope.tags.setdefault("custom_id", custom)
+    line_id = short_text(document.get("id"))
+    if line_id:
+        envelope.key = f"openai:{line_id}"
+    if isinstance(document.get("request"), Mapping):
+        envelope.request = document["request"]
+    outcome = document.get("result")
+    if isinstance(outcome, Mapping) and "type" in outcome:  # Anthropic
+        message = outcome.get("message")
+        if isinstance(message, Mapping):
+            return envelope, message
+        return _no_call(envelope, custom, str(outcome.get("type")))
+    response = document.get("response")
+    if isinstance(response, Mapping):
+        body = response.get("body", response)
+        status = response.get("status_code")
+        envelope.status = status if isinstance(status, int) else None
+        if isinstance(body, Mapping) and any(name in body for name in USAGE_NAMES):
+            return envelope, body
+        return _no_call(envelope, custom, f"HTTP status {status}" if status else "no usage")
+    error = document.get("error") or document.get("status")
+    what = error.get("code") or error.get("message") if isinstance(error, Mapping) else error
+    return _no_call(envelope, custom, str(what or "no response"))
+
+
+def _no_call(envelope: Envelope, custom: str | None, what: str) -> tuple[Envelope, None]:
+    envelope.flags.append(f"batch request {custom or '?'} made no billed call: {what}")
+    return envelope, None
+
+
+def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
+    """Time, address, latency, session and tags that a log writes beside a body."""
+    body_like = any(name in document for name in USAGE_NAMES)
+    # A body's own time, where it has one, is its reader's to find, and goes before these.
+    for name in _TIME_KEYS:
+        envelope.time = envelope.time or instant(document.get(name))
+    if not body_like:
+        for name in ("metadata", "tags", "labels"):
+            value = document.get(name)
+            if isinstance(value, Mapping):
+                envelope.tags.update(value)
+    for name in _DIMENSION_KEYS:
+        value = document.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            envelope.tags[name] = value
+    for name in _SESSION_KEYS:
+        envelope.session = envelope.session or short_text(document.get(name))
+    for name in _DURATION_KEYS:
+        value = document.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
+            envelope.latency_ms = int(value)
+    url = document.get("url")
+    if isinstance(url, str):
+        envelope.url = url
+    headers = document.get("response_headers")
+    if isinstance(headers, Mapping):
+        _headers(headers, envelope)
+    boto = document.get("ResponseMetadata")
+    if isinstance(boto, Mapping):
+        envelope.request_id = envelope.request_id or short_text(boto.get("RequestId"))
+        _headers(json_object(boto.get("HTTPHeaders")), envelope)
+    for name in ("provider", "vendor"):
+        value = document.get(name)
+        if isinstance(value, str) and not body_like:
+            envelope.provider = value.lower()
+    seller = document.get("seller")
+    if isinstance(seller, str):
+        envelope.seller = seller.lower()
+
+
+def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
+    """The response headers that matter (time, request id, counts of a body that has none); every
+    other one is left unread."""
+    low = {str(k).lower(): v for k, v in headers.items()}
+    date = low.get("date")
+    if isinstance(date, str) and envelope.time is None:
+        try:
+            envelope.time = instant(parsedate_to_datetime(date))
+        except (TypeError, ValueError):
+            envelope.time = instant(date)
+    for name in ("request-id", "x-request-id", "x-amzn-requestid"):
+        value = low.get(name)
+        if isinstance(value, str) and envelope.request_id is None:
+            envelope.request_id = value
+    for name, value in low.items():
+        if name.startswith(_COUNT_HEADERS) and name.endswith("-count") and isinstance(value, str):
+            envelope.header_counts[name.removeprefix(_COUNT_HEADERS)] = value
+
+
+def bare_event(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An event, also from under the field names of the stream."""
+    inner = content(document.get("data")) if document.keys() <= _EVENT_FIELDS else None
+    return inner if isinstance(inner, Mapping) else document
+
+
+_EVENT_FIELDS = {"event", "data", "id", "retry"}
