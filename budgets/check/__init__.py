@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from budgets.check.command import register
     from budgets.check.engine import run
     from budgets.check.errors import CheckConfigError, PromptError
-    from budgets.check.options import CheckOptions, CheckResult, LoggedTraffic, StoreTraffic
+    from budgets.check.options import (
+        CheckOptions,
+        CheckResult,
+        LoggedTraffic,
+        StoreError,
+        StoreTraffic,
+    )
     from budgets.check.outputs import FORMATS, render
 
 _HOME = {
@@ -25,6 +31,7 @@ _HOME = {
     "FORMATS": "outputs",
     "LoggedTraffic": "options",
     "PromptError": "errors",
+    "StoreError": "options",
     "StoreTraffic": "options",
     "register": "command",
     "render": "outputs",
@@ -33,7 +40,7 @@ _HOME = {
 
 __all__ = [
     "FORMATS", "CheckConfigError", "CheckOptions", "CheckResult", "LoggedTraffic", "PromptError",
-    "StoreTraffic", "register", "render", "run",
+    "StoreError", "StoreTraffic", "register", "render", "run",
 ]  # fmt: skip
 
 

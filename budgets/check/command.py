@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,13 +35,13 @@ def _fail(message: str, code: int = MISUSE) -> typer.Exit:
 def register(
     app: typer.Typer,
     *,
-    store: Callable[[], StoreTraffic] | None = None,
+    store: Callable[[Path | None], AbstractContextManager[StoreTraffic]] | None = None,
     catalogue: Callable[[], Catalogue] | None = None,
 ) -> None:
     """Add the commands to `app`.
 
-    `store` opens logged usage for `--from-store`; `catalogue` gives the price table of the caller's
-    settings (negotiated cards, discounts). Both are called only when a check runs.
+    `store` opens logged usage for `--from-store`, given `--db`; `catalogue` gives the price table
+    of the caller's settings (negotiated cards, discounts). Both are called only when a check runs.
     """
 
     @app.command("check")
@@ -69,6 +70,10 @@ def register(
         from_store: Annotated[
             bool, typer.Option("--from-store", help="Take traffic from logged usage.")
         ] = False,
+        db: Annotated[
+            Path | None,
+            typer.Option(help="The store of --from-store (default: TOKENBOOKS_DB or settings)."),
+        ] = None,
         allow_unmeasured: Annotated[
             bool, typer.Option("--allow-unmeasured", help="Do not fail for what is not measured.")
         ] = False,
@@ -85,15 +90,18 @@ def register(
             raise _fail(f"no format {form!r}. Formats: {', '.join(FORMATS)}.")
         if from_store and store is None:
             raise _fail("--from-store needs the usage store, which is not available here.")
+        if db is not None and not from_store:
+            raise _fail("--db names the store of --from-store: give both, or neither.")
+        logged = store(db) if from_store and store is not None else nullcontext()
         try:
-            result = run(
-                CheckOptions(
-                    paths=tuple(paths or ()), models=tuple(model or ()), base=base, config=config,
-                    allow_unmeasured=allow_unmeasured, exit_zero=exit_zero,
-                    store=store() if from_store and store is not None else None,
-                    catalogue=catalogue() if catalogue is not None else None,
-                )
-            )  # fmt: skip
+            with logged as usage:
+                result = run(
+                    CheckOptions(
+                        paths=tuple(paths or ()), models=tuple(model or ()), base=base,
+                        config=config, allow_unmeasured=allow_unmeasured, exit_zero=exit_zero,
+                        store=usage, catalogue=catalogue() if catalogue is not None else None,
+                    )
+                )  # fmt: skip
         except CheckConfigError as error:
             raise _fail(str(error)) from error
         for name, path in outputs:

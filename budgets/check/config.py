@@ -171,6 +171,10 @@ class Traffic(_Strict):
         mine["variables"] = {**base.variables, **self.variables}
         return base.model_copy(update=mine)
 
+    def without_volume(self) -> Traffic:
+        """The same sizes, with nothing said of how often."""
+        return self.model_copy(update={"calls_per_month": None, "conversations_per_month": None})
+
     @property
     def calls(self) -> int | None:
         """Model calls a month, or None when no volume is stated."""
@@ -234,11 +238,28 @@ class Total(_Strict):
     level: Level = "fail"
 
 
+def _values(value: Any) -> Any:
+    """One value, or a list of them."""
+    return (value,) if isinstance(value, str) else value
+
+
+class Logged(_Strict):
+    """`[check.logged]`: where `--from-store` finds the calls of a prompt.
+
+    `dimension` is the dimension or tag of the stored calls that names the prompt, by its id or its
+    path; `days` how many whole days are looked at (28: whole weeks, so the weekdays weigh alike).
+    """
+
+    dimension: str = "tags.prompt"
+    days: int = Field(default=28, ge=1, le=3660)
+
+
 class Prompt(_Strict):
     """`[[check.prompts]]`: a file or glob with settings of its own.
 
     `entries` are paths into a YAML or JSON file (`agent.templates.system_template`, `*` for all
-    keys); `template` says how plain text or an entry is filled in.
+    keys); `template` says how plain text or an entry is filled in; `logged` names the stored calls
+    that are this prompt's, where no tag does: `{feature = "answer", model = "gpt-5.2"}`.
     """
 
     path: str
@@ -248,6 +269,7 @@ class Prompt(_Strict):
     entries: tuple[str, ...] = ()
     template: Literal["auto", "none", "jinja", "f-string", "handlebars"] = "auto"
     encoding: str = "utf-8"
+    logged: dict[str, Annotated[tuple[str, ...], BeforeValidator(_values)]] = {}
     traffic: Traffic = Traffic()
     limits: Limits = Limits()
 
@@ -268,6 +290,7 @@ class CheckConfig(_Strict):
     overrides: tuple[Override, ...] = ()
     total: Total = Total()
     traffic: Traffic = Traffic()
+    logged: Logged = Logged()
     prompts: tuple[Prompt, ...] = ()
 
     @model_validator(mode="after")
@@ -355,8 +378,8 @@ def _explain(problem: Mapping[str, Any], where: str) -> str:
 
 _SECTIONS: dict[str, type[BaseModel]] = {
     "limits": Limits, "overrides": Override, "total": Total, "traffic": Traffic,
-    "prompts": Prompt, "variables": Variable, "images": Image, "tokens": Size, "items": Size,
-    "user_tokens": Size, "output_tokens": Size,
+    "prompts": Prompt, "logged": Logged, "variables": Variable, "images": Image, "tokens": Size,
+    "items": Size, "user_tokens": Size, "output_tokens": Size,
 }  # fmt: skip
 
 

@@ -6,13 +6,13 @@ files that differ from the merge base (or whose includes do) are measured twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from budgets.check import git
-from budgets.check.config import CheckConfig, Found, Size, Traffic, load, parse
+from budgets.check.config import CheckConfig, Found, load, parse
 from budgets.check.discovery import Target, discover, relative
 from budgets.check.errors import FINE, OVER, UNMEASURED, CheckConfigError, PromptError
 from budgets.check.grown import grown_line
@@ -20,6 +20,7 @@ from budgets.check.limits import Break, Finding, cache_break, check, fits, limit
 from budgets.check.measure import Counter
 from budgets.check.options import CheckOptions, CheckResult
 from budgets.check.prompts import Unit
+from budgets.check.traffic import store_problems, traffic_of
 from budgets.check.tree import GitTree, WorkTree
 from budgets.check.units import (
     Measured,
@@ -61,6 +62,8 @@ class Run:
     problems: list[Problem] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    store_fault: str | None = None
+    unlogged: list[tuple[Unit, Mapping[str, Sequence[str]]]] = field(default_factory=list)
 
 
 def run(options: CheckOptions) -> CheckResult:
@@ -100,10 +103,12 @@ def gather(options: CheckOptions) -> Run:
     heads: list[Measured] = []
     for unit, target in pairs:
         models = models_of(unit, target, config, options)
-        traffic = traffic_of(unit, target, config, options, models)
+        traffic = traffic_of(unit, target, done)
         made, wrong = measure_unit(unit, target, models, traffic, tree, prices, counter)
         heads.append(made)
         done.problems += wrong
+    done.problems += store_problems(done)
+    done.unlogged = []
     ref = options.base or config.base
     if ref is None or _is_zero(ref):
         done.pairs = [Pair(head, None, "measured") for head in heads]
@@ -141,33 +146,6 @@ def models_of(
             "A prompt has no price of its own."
         )
     return tuple(dict.fromkeys(models))
-
-
-def traffic_of(
-    unit: Unit, target: Target, config: CheckConfig, options: CheckOptions, models: Sequence[str]
-) -> tuple[Traffic, bool]:
-    """The traffic of a unit, and whether the store said so. Logged numbers beat stated ones."""
-    stated = config.traffic
-    if target.prompt is not None:
-        stated = target.prompt.traffic.over(stated)
-    if options.store is None:
-        return stated, False
-    logged = options.store.traffic(unit.id, models)
-    if logged is None:
-        return stated, False
-    update: dict[str, object] = {
-        "calls_per_month": logged.calls_per_month,
-        "conversations_per_month": None,
-    }
-    if logged.output_tokens is not None:
-        low, middle, high = logged.output_tokens
-        update["output_tokens"] = Size(
-            low=min(low, middle), expected=middle, high=max(middle, high)
-        )
-    if logged.cached_share is not None:
-        update["cached_share"] = logged.cached_share
-    unit.notes.append(f"traffic from the store{f' ({logged.window})' if logged.window else ''}")
-    return stated.model_copy(update=update), True
 
 
 def _note_missing_base(done: Run) -> None:
@@ -300,7 +278,7 @@ def _removed(
             models = models_of(unit, target, config, done.options)
         except CheckConfigError:
             continue
-        traffic, logged = traffic_of(unit, target, config, done.options, models)
+        traffic, logged = traffic_of(unit, target, done)
         if older is not None:
             traffic = with_variables(traffic, older.traffic.variables)
         made, _ = measure_unit(unit, target, models, (traffic, logged), tree, done.prices, counter)

@@ -5,7 +5,7 @@ Example: ``run(CheckOptions(paths=("prompts",), models=("gpt-4o",)))``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,28 +13,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from budgets.check.config import Logged
     from pricing.catalogue import Catalogue
+
+
+class StoreError(Exception):
+    """Logged usage cannot be read, or not as asked: the message says why and what to do."""
 
 
 @dataclass(frozen=True)
 class LoggedTraffic:
     """What the store has seen of one prompt: all numbers are a month's, or a call's.
 
-    `output_tokens` is (10th percentile, mean, 90th percentile); `cached_share` the share of calls
-    that read their prefix from the cache; `window` says in words which days it covers.
+    `output_tokens` is (10th percentile, mean, 90th percentile); `input_tokens` the mean of whole
+    calls; `cached_share` the share of calls that read their prefix from the cache, None when no
+    call says; `window` says in words which days it covers and how a month was made of them.
     """
 
     calls_per_month: int
     output_tokens: tuple[int, int, int] | None = None
     cached_share: Decimal | None = None
     window: str = ""
+    input_tokens: int | None = None
 
 
 class StoreTraffic(Protocol):
-    """Logged usage by prompt. The store's package implements it; budgets never opens a database."""
+    """Logged usage by prompt. Whoever may open the store implements it; budgets never does."""
 
-    def traffic(self, prompt: str, models: Sequence[str]) -> LoggedTraffic | None:
-        """Traffic of the prompt with this id (or path) on these models, None when never seen."""
+    def traffic(
+        self, names: Sequence[str], where: Mapping[str, Sequence[str]], logged: Logged
+    ) -> LoggedTraffic | None:
+        """Traffic of one prompt, None when no call of it was logged.
+
+        `names` are its id and path; `where` (dimension -> values), when not empty, chooses its
+        calls instead. Raises :class:`StoreError`.
+        """
         ...
 
 

@@ -117,6 +117,13 @@ RULES: dict[str, Rule] = {
         _gap("no-traffic", "A limit a month is set, but no calls a month are known.",
              "The limit could never be exceeded.",
              "State calls_per_month in [check.traffic], or use --from-store."),
+        _gap("no-usage-store", "Logged usage was asked for, but there is no store to read.",
+             "Without it the traffic is unknown, and a month would be made up.",
+             "Name it: --db PATH or TOKENBOOKS_DB; fill it with tokenbooks ingest."),
+        _gap("no-logged-calls", "Logged usage was asked for, but no call of this prompt is in it.",
+             "A default volume is not this prompt's: its month would be made up.",
+             "Tag its calls (prompt = its id), say which are its own with logged = {feature = "
+             "\"…\"} in its [[check.prompts]], or state its calls_per_month there (a new prompt)."),
         _gap("no-context-window", "A share of the context is limited, but its size is not known.",
              "The limit could never be exceeded.",
              "Limit max_tokens instead, or add the window to a rate card."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -226,10 +227,10 @@ class Logged:
         self.ident = ident
         self.numbers = numbers
 
-    def traffic(self, prompt: str, models: object) -> Any:
+    def traffic(self, names: Sequence[str], where: object, logged: object) -> Any:
         from budgets.check import LoggedTraffic
 
-        return LoggedTraffic(**self.numbers) if prompt == self.ident else None
+        return LoggedTraffic(**self.numbers) if self.ident in names else None
 
 
 def test_traffic_from_the_store_beats_what_is_stated(project: Project) -> None:
@@ -244,7 +245,18 @@ def test_traffic_from_the_store_beats_what_is_stated(project: Project) -> None:
     assert usd(priced["usd_per_month"]["expected"]) == 3
     assert prompt(result, "prompts/a.md")["traffic"]["source"] == "store"
     assert prompt(result, "prompts/a.md")["notes"] == ["traffic from the store (30 days)"]
-    assert prompt(result, "prompts/b.md")["traffic"]["source"] == "stated"
+    # A prompt nobody logged has no month: the volume of all prompts is not its own.
+    assert gaps(result) == ["no-logged-calls"] and result.exit_code == 3
+    assert head(result, "prompts/b.md")["usd_per_month"] is None
+
+
+def test_a_new_prompt_may_state_its_own_volume(project: Project) -> None:
+    project.write("prompts/new.md", words(1000))
+    project.config("[[check.prompts]]\npath = 'prompts/new.md'\ntraffic = {calls_per_month = 10}")
+    result = project.check(store=Logged("another", calls_per_month=1))
+    assert result.exit_code == 0
+    assert prompt(result, "prompts/new.md")["traffic"]["source"] == "stated"
+    assert "no logged calls" in prompt(result, "prompts/new.md")["notes"][0]
 
 
 # --- against a base ----------------------------------------------------------------------------

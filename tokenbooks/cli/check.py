@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
+    from budgets.check.config import Logged
+    from budgets.check.options import LoggedTraffic, StoreTraffic
     from pricing.catalogue import Catalogue
 
 
@@ -17,8 +22,41 @@ def _catalogue() -> Catalogue:
     return catalogue(settings())
 
 
+class _Unreadable:
+    """A store that could not be opened: every question to it is the same named failure."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    def traffic(
+        self, names: Sequence[str], where: Mapping[str, Sequence[str]], logged: Logged
+    ) -> LoggedTraffic | None:
+        from budgets.check.options import StoreError
+
+        raise StoreError(self._why)
+
+
+@contextmanager
+def _logged(db: Path | None) -> Iterator[StoreTraffic]:
+    """Logged usage for `--from-store`, open as long as the check runs."""
+    from dashboards.queries.prompts import LoggedPrompts
+    from ingest.store.database import StoreError, open_reader
+    from tokenbooks.cli.common import database, settings
+
+    chosen = settings()
+    try:
+        store = open_reader(database(db, chosen))
+    except StoreError as error:
+        yield _Unreadable(str(error))
+        return
+    try:
+        yield LoggedPrompts(store.con, chosen.timezone)
+    finally:
+        store.close()
+
+
 def register(app: typer.Typer) -> None:
     """Add `check`, `init`, `explain` and `check-comment`."""
     from budgets.check.command import register as register_check
 
-    register_check(app, catalogue=_catalogue)
+    register_check(app, catalogue=_catalogue, store=_logged)
