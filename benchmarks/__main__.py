@@ -21,6 +21,7 @@ def main() -> int:
     importing.arguments(parser)
     options = parser.parse_args()
     known: dict[str, Callable[[], list[Row]]] = {
+        "check": lambda: import_module("benchmarks.check").rows(),
         "startup": lambda: import_module("benchmarks.startup").rows(),
         "pricing": lambda: pricing.rows(options.rows),
         "import": lambda: importing.rows(options.import_rows),

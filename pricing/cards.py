@@ -37,6 +37,7 @@ a dated factor on another seller's card. Prices are strings because TOML floats 
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -187,11 +188,29 @@ _OFFER_KEYS = {
 }  # fmt: skip
 
 
-def shipped_cards() -> list[Card]:
-    """Read every card file that ships inside this package."""
+def shipped_texts() -> dict[str, tuple[str, str]]:
+    """Text and origin of every card file that ships inside this package, by its seller.
+
+    Reading costs next to nothing; parsing is what a command that needs one seller puts off.
+    """
     folder = resources.files("pricing") / "cards_data"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return [parse_card(f.read_text("utf-8"), f"cards_data/{f.name}") for f in files]
+    found: dict[str, tuple[str, str]] = {}
+    for file in files:
+        text, origin = file.read_text("utf-8"), f"cards_data/{file.name}"
+        seller = _SELLER.search(text)
+        if seller is None or seller[1] in found:
+            raise CardError(f"{origin}: `seller` is missing, or another file's")
+        found[seller[1]] = (text, origin)
+    return found
+
+
+def shipped_cards() -> list[Card]:
+    """Read every card file that ships inside this package."""
+    return [parse_card(text, origin) for text, origin in shipped_texts().values()]
+
+
+_SELLER = re.compile(r'^seller = "([^"]+)"', re.MULTILINE)
 
 
 def load_card(path: Path) -> Card:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pricing import genai
-from pricing.cards import Card, Offer, Source, load_card, shipped_cards
+from pricing.cards import Card, Offer, Source, load_card, parse_card, shipped_texts
 from pricing.meters import normal_tier
 from pricing.rates import EPOCH, FOREVER, Rate, RateVector, compile_card
 from pricing.variants import Variant, candidates, cloud_region, normal_seller, without_maker
@@ -61,6 +61,44 @@ class Route:
     reason: str = ""
 
 
+class _Shelf(Mapping[str, list[Card]]):
+    """Cards by seller; a shipped card is parsed when somebody asks for its seller.
+
+    Most commands price with one or two sellers, and parsing all of them is a tenth of a second.
+    """
+
+    def __init__(self, cards: Iterable[Card], texts: Mapping[str, tuple[str, str]]) -> None:
+        self._texts = texts
+        self._parsed: dict[str, list[Card]] = {}
+        self._extra: dict[str, list[Card]] = {}
+        for card in cards:
+            self.add(card)
+
+    def add(self, card: Card) -> None:
+        """Another card of a seller, after those it has."""
+        self._extra.setdefault(card.seller, []).append(card)
+
+    def __getitem__(self, seller: str) -> list[Card]:
+        if seller not in self._parsed:
+            extra = self._extra.get(seller, [])
+            if seller in self._texts:
+                self._parsed[seller] = [_shipped(*self._texts[seller]), *extra]
+            elif extra:
+                self._parsed[seller] = extra
+            else:
+                raise KeyError(seller)
+        return self._parsed[seller]
+
+    def __contains__(self, seller: object) -> bool:
+        return seller in self._texts or seller in self._extra
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._texts, *self._extra)))
+
+    def __len__(self) -> int:
+        return len({*self._texts, *self._extra})
+
+
 class Catalogue:
     """All cards, and how names find them. Immutable once built; safe to share between threads."""
 
@@ -72,18 +110,18 @@ class Catalogue:
         discounts: Iterable[Offer] = (),
         fallbacks: Mapping[str, Sequence[str]] | None = None,
         packaged: bool = True,
+        texts: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
-        """Build from card files. `fallbacks` names sellers whose card may stand in, per seller:
+        """Build from card files, and from `texts` of card files (text, origin) by seller that are
+        parsed when needed. `fallbacks` names sellers whose card may stand in, per seller:
         only then is a call ever priced by another seller's card. `packaged` adds genai-prices."""
-        self._cards: dict[str, list[Card]] = {}
-        for card in cards:
-            self._cards.setdefault(card.seller, []).append(card)
+        self._cards = _Shelf(cards, texts or {})
         for card in user_cards:
             known = card.seller in self._cards
             if known:
                 card.rates = [replace(r, negotiated=True, rate_id="") for r in card.rates]
                 card.offers = [replace(o, negotiated=True) for o in card.offers]
-            self._cards.setdefault(card.seller, []).append(card)
+            self._cards.add(card)
         self._discounts = list(discounts)
         self._fallbacks = {k: tuple(v) for k, v in (fallbacks or {}).items()}
         self._packaged = packaged
@@ -163,6 +201,10 @@ class Catalogue:
 
     def variant(self, name: str, seller: str | None = None) -> Variant | None:
         """What is known of a variant; `seller` decides between gateways that list it alone."""
+        for maker in _MAKERS:
+            for card in self._cards.get(maker, ()):
+                if name in card.variants and card.variants[name].maker == maker:
+                    return card.variants[name]
         for cards in self._cards.values():
             for card in cards:
                 if name in card.variants and card.variants[name].maker == card.seller:
@@ -396,7 +438,8 @@ def build_catalogue(
 ) -> Catalogue:
     """The shipped cards plus a user's card files, discounts and allowed fallbacks."""
     return Catalogue(
-        _shipped(),
+        (),
+        texts=_shipped_texts(),
         user_cards=[load_card(path) for path in card_files],
         discounts=[discount(s, f) for s, f in (discounts or {}).items()],
         fallbacks=fallbacks,
@@ -404,8 +447,13 @@ def build_catalogue(
 
 
 @cache
-def _shipped() -> tuple[Card, ...]:
-    return tuple(shipped_cards())
+def _shipped_texts() -> dict[str, tuple[str, str]]:
+    return shipped_texts()
+
+
+@cache
+def _shipped(text: str, origin: str) -> Card:
+    return parse_card(text, origin)
 
 
 @cache

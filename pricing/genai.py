@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from pricing.meters import LISTED_ONLY
@@ -87,6 +86,8 @@ class SellerListing:
 @cache
 def catalogue_version() -> str:
     """The installed package's version."""
+    from importlib.metadata import version
+
     return version("genai-prices")
 
 

@@ -336,6 +336,17 @@ def load(path: Path | None, start: Path) -> Found:
     file = path or find_file(start)
     if file is None:
         return Found(CheckConfig(), start, None)
+    data = _data(file)
+    _near_misses(data, file)
+    return Found(parse(data.get("check", {}), str(file)), file.resolve().parent, file)
+
+
+def sections(file: Path) -> set[str]:
+    """Names of the sections and keys at the top of a settings file. Raises `CheckConfigError`."""
+    return set(_data(file))
+
+
+def _data(file: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -344,8 +355,7 @@ def load(path: Path | None, start: Path) -> Found:
         raise CheckConfigError(f"{file}: not valid TOML: {error}") from error
     if file.name == "pyproject.toml":
         data = data.get("tool", {}).get("tokenbooks", {})
-    _near_misses(data, file)
-    return Found(parse(data.get("check", {}), str(file)), file.resolve().parent, file)
+    return data
 
 
 def _near_misses(data: Mapping[str, Any], file: Path) -> None:

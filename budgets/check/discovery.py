@@ -82,6 +82,20 @@ def matches(path: str, glob: str) -> bool:
     return bool(_pattern(glob).match(path) or _pattern(glob + "/**").match(path))
 
 
+class _Chosen(dict[tuple[str, str], Target]):
+    """Targets by path and constant (or entries); `apart` are the paths taken apart by them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.apart: set[str] = set()
+
+    def add(self, key: tuple[str, str], target: Target) -> None:
+        """Choose a target, instead of one with the same key."""
+        self[key] = target
+        if key[1]:
+            self.apart.add(key[0])
+
+
 def is_glob(text: str) -> bool:
     """Whether a pattern has a wildcard."""
     return any(sign in text for sign in "*?")
@@ -113,7 +127,7 @@ def discover(
     found = Discovered()
     everything = [p for p in tree.paths() if not any(matches(p, g) for g in config.exclude)]
     wanted = [p.removeprefix("./") for p in paths]
-    chosen: dict[tuple[str, str], Target] = {}
+    chosen = _Chosen()
     if wanted:
         for path in wanted:
             _named(path, tree, everything, config, chosen, found, report_gaps)
@@ -132,7 +146,7 @@ def discover(
 
 
 def _configured(
-    everything: list[str], config: CheckConfig, chosen: dict[tuple[str, str], Target],
+    everything: list[str], config: CheckConfig, chosen: _Chosen,
     found: Discovered, report_gaps: bool,
 ) -> None:  # fmt: skip
     for place, prompt in enumerate(config.prompts):
@@ -159,7 +173,8 @@ def _configured(
             )
         for hit in hits:
             if constant:
-                chosen.setdefault((hit, constant), Target(hit, None, True, constant))
+                if (hit, constant) not in chosen:
+                    chosen.add((hit, constant), Target(hit, None, True, constant))
             elif _readable(hit, found):
                 _add(chosen, Target(hit, None, not is_glob(path) and path == hit))
     if not config.include:
@@ -170,7 +185,7 @@ def _configured(
 
 def _named(
     path: str, tree: Tree, everything: list[str], config: CheckConfig,
-    chosen: dict[tuple[str, str], Target], found: Discovered, report_gaps: bool,
+    chosen: _Chosen, found: Discovered, report_gaps: bool,
 ) -> None:  # fmt: skip
     """One PATH of the command line: a file, a folder, a glob, or file.py::NAME."""
     plain, _, constant = path.partition("::")
@@ -223,15 +238,15 @@ def _readable(path: str, found: Discovered) -> bool:
     return False
 
 
-def _add(chosen: dict[tuple[str, str], Target], target: Target) -> None:
+def _add(chosen: _Chosen, target: Target) -> None:
     # A section that takes the file apart by entries holds it under another key.
     if (target.path, target.constant) in chosen:
         return
-    if target.constant or not any(key[0] == target.path for key in chosen if key[1]):
-        chosen[target.path, target.constant] = target
+    if target.constant or target.path not in chosen.apart:
+        chosen.add((target.path, target.constant), target)
 
 
-def _claim(chosen: dict[tuple[str, str], Target], target: Target, config: CheckConfig) -> None:
+def _claim(chosen: _Chosen, target: Target, config: CheckConfig) -> None:
     """A section takes a file; the exact path beats a glob, two of a kind are a mistake."""
     assert target.prompt is not None
     key = (target.path, target.constant or "|".join(target.prompt.entries))
@@ -245,7 +260,7 @@ def _claim(chosen: dict[tuple[str, str], Target], target: Target, config: CheckC
             )
         if not exact:
             return
-    chosen[key] = target
+    chosen.add(key, target)
 
 
 def relative(path: str, root: Path, cwd: Path) -> str:

@@ -140,11 +140,12 @@ class WorkTree:
         known = git.tracked(self.root)
         if known is not None:
             return known
-        return sorted(
-            p.relative_to(self.root).as_posix()
-            for p in self.root.rglob("*")
-            if p.is_file() and not _SKIPPED & set(p.relative_to(self.root).parts)
-        )
+        found: list[str] = []
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = [f for f in folders if f not in _SKIPPED]
+            inner = folder[len(self._prefix) :].replace(os.sep, "/")
+            found += [f"{inner}/{name}" if inner else name for name in files]
+        return sorted(p for p in found if self.exists(p))
 
 
 _SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__", ".tox", "dist", "build"}

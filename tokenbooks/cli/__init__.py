@@ -8,10 +8,10 @@ configuration error; 3 could not read or could not measure.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,9 @@ import typer.main
 
 from tokenbooks.cli import manual
 from tokenbooks.cli.output import MISUSE, UNREADABLE
+
+# Without this pydantic reads the metadata of every installed package at the first model it builds.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 def module_commands(module: str) -> dict[str, Any]:
@@ -98,6 +101,8 @@ app = typer.Typer(
 
 def program_version() -> str:
     """The installed version, or the checkout's."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("tokenbooks")
     except PackageNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +18,31 @@ if TYPE_CHECKING:
 
 def _catalogue() -> Catalogue:
     """The price table of the settings: negotiated cards and discounts hold in CI too."""
+    if _nothing_set():
+        from pricing.catalogue import default_catalogue
+
+        return default_catalogue()
     from tokenbooks.cli.common import catalogue, settings
 
     return catalogue(settings())
+
+
+def _nothing_set() -> bool:
+    """Whether there is no setting but `[check]` itself, which has a reader of its own.
+
+    Then there is nothing to validate, and the settings' machinery is not worth its start.
+    """
+    set_outside = {name.upper() for name in os.environ if name.upper().startswith("TOKENBOOKS_")}
+    if set_outside - {"TOKENBOOKS_DB", "TOKENBOOKS_TOKENIZER"}:
+        return False
+    from budgets.check.config import find_file, sections
+    from budgets.check.errors import CheckConfigError
+
+    file = find_file(Path.cwd())
+    try:
+        return file is None or sections(file) <= {"check"}
+    except CheckConfigError:
+        return False
 
 
 class _Unreadable:

@@ -91,11 +91,17 @@ class _Environment(_Sandbox):
 
 
 class Template:
-    """A compiled template: what it includes, which names it leaves open, and how it renders."""
+    """A compiled template: what it includes, which names it leaves open, and how it renders.
 
-    def __init__(self, engine: Jinja, compiled: jinja2.Template, path: str, ast: nodes.Template):
+    `head` is the text before its first tag, which is sent as it stands.
+    """
+
+    def __init__(
+        self, engine: Jinja, compiled: jinja2.Template, path: str, ast: nodes.Template, head: str
+    ) -> None:
         self._engine = engine
         self._compiled = compiled
+        self._head = head
         self.path = path
         # Every name that is read: more than the open ones (loop variables too), at a fraction of
         # the price of Jinja's own analysis, and enough to know which declared sizes matter.
@@ -107,7 +113,7 @@ class Template:
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The text. Raises :class:`PromptError` naming the fault and its line."""
-        return guarded(self.path, lambda: self._pieces(values))
+        return guarded(self.path, lambda: self._pieces(values), self._head)
 
     def _pieces(self, values: Mapping[str, Any]) -> Iterator[str]:
         return self._compiled.generate(dict(values))
@@ -139,22 +145,23 @@ class Jinja:
 
     def source(self, source: str, path: str) -> Template:
         """Compile a text. Raises :class:`PromptError` with the line of a syntax error."""
+        head, rest = _peeled(source)
         # Texts with expressions only include nothing, so where they stand does not matter: a
         # content such as "{{ question }}" is compiled once, however many chats hold it.
-        plain = "{%" not in source
+        plain = "{%" not in rest
         try:
-            if plain and source in self._compiled:
-                compiled, ast = self._compiled[source]
+            if plain and rest in self._compiled:
+                compiled, ast = self._compiled[rest]
             else:
                 where = ANYWHERE if plain else path
-                ast = self.environment.parse(source, where, where)
+                ast = self.environment.parse(rest, where, where)
                 compiled = jinja2.Template.from_code(
                     self.environment,
                     cast(Any, self.environment.compile(ast, where, where)),
                     self.environment.make_globals(None),
                 )
                 if plain:
-                    self._compiled[source] = (compiled, ast)
+                    self._compiled[rest] = (compiled, ast)
         except jinja2.TemplateSyntaxError as error:
             where = path if error.filename in (None, ANYWHERE) else str(error.filename)
             raise PromptError(
@@ -165,13 +172,41 @@ class Jinja:
             raise PromptError(
                 "unrenderable-template", f"{path}: nested too deeply.", path=path
             ) from error
-        return Template(self, compiled, path, ast)
+        return Template(self, compiled, path, ast, head)
 
 
-def guarded(path: str, pieces: Callable[[], Iterator[str]]) -> str:
-    """Join what a template yields, within limits, and turn its errors into words."""
-    out: list[str] = []
-    size = 0
+_TAG = re.compile(r"\{[{%#]")
+_NEWLINE = re.compile(r"\r\n|\r")
+
+
+def _peeled(source: str) -> tuple[str, str]:
+    """The text before the first tag, ready to be sent, and the rest for Jinja to parse.
+
+    A prompt is mostly text in front of its first tag, and Jinja's lexer is slow on text. What Jinja
+    would do to it is done here: line ends become newlines, a `{%-` takes the blanks before it.
+
+    A comment stands in for the head's lines, so that every fault is still named by its own line.
+
+    >>> _peeled("Be brief.\\n\\n{%- if x %}…")
+    ('Be brief.', '{#\\n\\n#}{%- if x %}…')
+    """
+    found = _TAG.search(source)
+    if found is None:
+        return "", source
+    cut = found.start()
+    head, rest = source[:cut], source[cut:]
+    if "\r" in head:
+        head = _NEWLINE.sub("\n", head)
+    lines = head.count("\n")
+    if lines:
+        rest = "{#" + "\n" * lines + "#}" + rest
+    return head.rstrip() if source[cut + 2 : cut + 3] == "-" else head, rest
+
+
+def guarded(path: str, pieces: Callable[[], Iterator[str]], head: str = "") -> str:
+    """Join `head` and what a template yields, within limits, and turn its errors into words."""
+    out = [head]
+    size = len(head)
     end = time.monotonic() + MAX_SECONDS
     try:
         with _alarm():
