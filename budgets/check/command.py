@@ -194,7 +194,7 @@ def register(
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Rarely collect garbage: a run keeps nearly all it makes; looking for some is a tenth of it."""
+    """Rarely collect garbage: a run keeps nearly all it makes, and looking takes a tenth of it."""
     before = gc.get_threshold()
     gc.set_threshold(200_000, 50, 100)
     try:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from budgets.check.engine import Run
 
 
+NOTHING = Traffic()
+
+
 def traffic_of(unit: Unit, target: Target, done: Run) -> tuple[Traffic, bool]:
     """The traffic of a unit, and whether the store said so. Logged numbers beat stated ones.
 
@@ -27,8 +30,9 @@ def traffic_of(unit: Unit, target: Target, done: Run) -> tuple[Traffic, bool]:
     """
     config = done.found.config
     stated = config.traffic
-    own = target.prompt.traffic if target.prompt is not None else Traffic()
-    stated = own.over(stated)
+    own = target.prompt.traffic if target.prompt is not None else NOTHING
+    if target.prompt is not None:
+        stated = own.over(stated)
     if done.options.store is None or done.store_fault is not None:
         return stated, False
     where = target.prompt.logged if target.prompt is not None else {}

@@ -88,7 +88,10 @@ def inside(path: str) -> str:
 
 def beside(path: str, other: str) -> str:
     """`other` as seen from the folder of `path`."""
-    return inside(str(PurePosixPath(path).parent / other))
+    if other.startswith("/"):
+        return inside(other)
+    folder, slash, _ = path.rpartition("/")
+    return inside(folder + slash + other)
 
 
 class WorkTree:

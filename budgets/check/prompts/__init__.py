@@ -7,8 +7,6 @@ The kind is told by the file's name, else by what it holds. Example: `tools.json
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from budgets.check.errors import PromptError
 from budgets.check.prompts.base import Body, Context, Unit, constant
 
@@ -23,28 +21,32 @@ _CODE = {".py", ".js", ".ts", ".mjs", ".cjs", ".rb", ".sh"}
 
 def kind_of(path: str) -> str:
     """The kind a file's name says; ``"structured"`` when what it holds must decide."""
-    pure = PurePosixPath(path)
-    suffix = pure.suffix.lower()
-    if pure.name == "SKILL.md":
+    name = path.rpartition("/")[2]
+    stem, dot, ending = name.rpartition(".")
+    suffix = (dot + ending).lower() if stem else ""
+    if name == "SKILL.md":
         return "skill"
-    if pure.name in _CONTEXT or suffix == ".mdc" or pure.name.endswith(".instructions.md"):
+    if name in _CONTEXT or suffix == ".mdc" or name.endswith(".instructions.md"):
         return "context"
     if suffix in _CODE:
         return "code"
-    return {
-        ".prompty": "prompty",
-        ".prompt": "dotprompt",
-        ".j2": "jinja",
-        ".jinja": "jinja",
-        ".jinja2": "jinja",
-        ".json": "structured",
-        ".jsonl": "structured",
-        ".yaml": "structured",
-        ".yml": "structured",
-        ".md": "markdown",
-        ".markdown": "markdown",
-        ".mdx": "markdown",
-    }.get(suffix, "text")
+    return _KINDS.get(suffix, "text")
+
+
+_KINDS = {
+    ".prompty": "prompty",
+    ".prompt": "dotprompt",
+    ".j2": "jinja",
+    ".jinja": "jinja",
+    ".jinja2": "jinja",
+    ".json": "structured",
+    ".jsonl": "structured",
+    ".yaml": "structured",
+    ".yml": "structured",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".mdx": "markdown",
+}
 
 
 def read(path: str, context: Context, kind: str = "auto", name: str = "") -> list[Unit]:

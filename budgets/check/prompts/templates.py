@@ -90,6 +90,9 @@ class _Environment(_Sandbox):
         return near if self.tree.exists(near) else template
 
 
+_REFERENCES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
+
+
 class Template:
     """A compiled template: what it includes, which names it leaves open, and how it renders.
 
@@ -103,11 +106,22 @@ class Template:
         self._compiled = compiled
         self._head = head
         self.path = path
+        self.static = _is_plain(ast)
         # Every name that is read: more than the open ones (loop variables too), at a fraction of
         # the price of Jinja's own analysis, and enough to know which declared sizes matter.
-        self.names = frozenset(n.name for n in ast.find_all(nodes.Name) if n.ctx == "load")
-        self.static = _is_plain(ast)
-        found = list(meta.find_referenced_templates(ast))
+        names: set[str] = set()
+        refers = False
+        waiting: list[nodes.Node] = [] if self.static else [ast]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, nodes.Name):
+                if node.ctx == "load":
+                    names.add(node.name)
+            else:
+                refers = refers or isinstance(node, _REFERENCES)
+                waiting += node.iter_child_nodes()
+        self.names = frozenset(names)
+        found = list(meta.find_referenced_templates(ast)) if refers else []
         self.dynamic = None in found  # {% include variable %}: anything may be included
         self.includes = frozenset(engine.environment.join_path(n, path) for n in found if n)
 
