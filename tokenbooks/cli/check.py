@@ -33,7 +33,7 @@ def _nothing_set() -> bool:
     Then there is nothing to validate, and the settings' machinery is not worth its start.
     """
     set_outside = {name.upper() for name in os.environ if name.upper().startswith("TOKENBOOKS_")}
-    if set_outside - {"TOKENBOOKS_DB", "TOKENBOOKS_TOKENIZER"}:
+    if set_outside - {"TOKENBOOKS_DB", "TOKENBOOKS_TOKENIZER", "TOKENBOOKS_CACHE_DIR"}:
         return False
     from budgets.check.config import find_file, sections
     from budgets.check.errors import CheckConfigError
