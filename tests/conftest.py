@@ -41,6 +41,7 @@ def demo_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
     catalogue = default_catalogue()
     store = open_store(folder / "tokenbooks.duckdb")
     book.sync(store, catalogue)
+    sample_logs.write_sample_settings(folder)
     for path in sample_logs.write_sample_logs(folder / "logs"):
         mapping = sample_logs.GATEWAY_MAPPING if path.suffix == ".csv" else {}
         import_paths(store, catalogue, [path], ImportOptions(mapping=mapping))

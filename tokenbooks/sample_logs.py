@@ -28,6 +28,39 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 31
 SEED = 52
 
+SETTINGS = '''# Settings of the demo's books: they are read because this file lies beside the database.
+# Copy what you need into a tokenbooks.toml of your own project.
+
+[[budgets]]
+name = "All teams"
+amount = "150 USD"
+warn = ["50 %", "80 %", "P50"]     # of what was spent, and of the middle of the forecast
+fail = ["100 %"]                   # makes `tokenbooks budget` exit 1
+
+[[budgets]]
+name = "Platform"
+scope = { team = "platform" }
+amount = "75 USD"
+
+[[budgets]]
+name = "Assistant, in euros"
+scope = { team = "assistant" }
+amount = "50 EUR"
+warn = ["80 %", "P90"]
+
+[[budgets]]
+name = "Search, in tokens"
+scope = { team = "search" }
+amount = "8_000_000 tokens"
+
+[[currency.rates]]
+currency = "EUR"
+usd = "1.0842"                     # US dollars for one euro
+on = 2026-03-02
+source = "example rate, not a quotation"
+'''
+"""What the demo's `tokenbooks.toml` says: a month's budgets in dollars, euros and tokens."""
+
 _WORDS = (
     "find", "the", "invoice", "total", "and", "answer", "in", "one", "line", "with", "currency",
 )  # fmt: skip
@@ -82,6 +115,15 @@ class _Maker:
         if prompt < 1024 or self.random.random() > 0.75:
             return 0
         return int(prompt * share * self.random.uniform(0.8, 1.0)) // 128 * 128
+
+
+def write_sample_settings(folder: Path) -> Path:
+    """Write the demo's settings beside its database, unless a file is already there."""
+    path = folder / "tokenbooks.toml"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(SETTINGS, "utf-8")
+    return path
 
 
 def write_sample_logs(

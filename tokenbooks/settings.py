@@ -14,7 +14,8 @@
     occurred_at = "time"
     model = "model_name"
 
-The file is looked for in the working directory and its parents. `TOKENBOOKS_DB`,
+The file is looked for in the working directory and its parents, then beside the database (so the
+demo's books bring their own budgets). `TOKENBOOKS_DB`,
 `TOKENBOOKS_TIMEZONE`, `TOKENBOOKS_TOKEN` and the like override it; the command line overrides
 both. A key that does not exist is an error that names the nearest one that does.
 """
@@ -104,8 +105,9 @@ class Settings(BaseSettings):
         return build_catalogue(card_files=self.cards, discounts=self.discounts, fallbacks=fallbacks)
 
 
-def find_file(start: Path | None = None) -> Path | None:
-    """The nearest settings file in `start` (the working directory) or its parents."""
+def find_file(start: Path | None = None, db: Path | None = None) -> Path | None:
+    """The nearest settings file in `start` (the working directory) or its parents, else the one
+    beside the database that `db` or TOKENBOOKS_DB names."""
     folder = (start or Path.cwd()).resolve()
     for candidate in (folder, *folder.parents):
         own = candidate / FILE
@@ -114,12 +116,16 @@ def find_file(start: Path | None = None) -> Path | None:
         project = candidate / "pyproject.toml"
         if project.is_file() and "[tool.tokenbooks" in project.read_text("utf-8", "replace"):
             return project
-    return None
+    named = db or (Path(os.environ["TOKENBOOKS_DB"]) if os.environ.get("TOKENBOOKS_DB") else None)
+    beside = None if named is None else named.parent / FILE
+    return beside if beside is not None and beside.is_file() else None
 
 
-def load_settings(path: Path | None = None, *, start: Path | None = None) -> Settings:
+def load_settings(
+    path: Path | None = None, *, start: Path | None = None, db: Path | None = None
+) -> Settings:
     """Read the settings. Paths in a file are relative to the file. Raises `SettingsError`."""
-    found = path or find_file(start)
+    found = path or find_file(start, db)
     values: dict[str, Any] = {}
     if found is not None:
         values = _read(found)

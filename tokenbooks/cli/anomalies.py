@@ -53,7 +53,7 @@ def anomalies(
     from dashboards.queries.scope import Scope
     from dashboards.queries.spans import parse_span
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
     rules = Rules.from_settings(chosen.anomalies)
     if floor:
@@ -159,7 +159,7 @@ def why(
     from dashboards.queries.spans import parse_span, show_span
     from pricing.money import plain, show_usd, usd
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
     old, new = (parse_span(text, zone=asked.zone) for text in (before, after))
     with reading(db, chosen) as store:

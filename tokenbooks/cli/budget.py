@@ -53,7 +53,7 @@ def budget(
     from dashboards.queries.scope import zone_info
     from pricing.currency import Exchange
 
-    chosen = settings()
+    chosen = settings(db)
     budgets = read_budgets(chosen.budgets)
     if not budgets:
         fail("the settings hold no [[budgets]]: add one with name and amount", MISUSE)

@@ -37,12 +37,12 @@ Where = Annotated[
 ]
 
 
-def settings() -> Settings:
-    """The settings in force; a wrong file ends the command with exit code 2."""
+def settings(db: Path | None = None) -> Settings:
+    """The settings in force for a database; a wrong file ends the command with exit code 2."""
     from tokenbooks.settings import SettingsError, load_settings
 
     try:
-        return load_settings()
+        return load_settings(db=db)
     except SettingsError as error:
         fail(str(error), MISUSE)
         raise AssertionError from error

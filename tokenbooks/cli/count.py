@@ -286,7 +286,7 @@ def _stored_samples(db: Path | None, model: str) -> list[Any]:
     from pricing.counting import Sample
 
     tag = "coalesce(" + ", ".join(f"tags['{t}']" for t in ESTIMATE_TAGS) + ")"
-    with reading(db, settings()) as store:
+    with reading(db, settings(db)) as store:
         rows = store.con.execute(
             f"SELECT TRY_CAST({tag} AS BIGINT) AS estimated, input_total FROM usage"
             " WHERE (model = ? OR variant = ?) AND requests = 1"

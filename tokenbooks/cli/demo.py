@@ -34,6 +34,7 @@ def demo(
     began = time.monotonic()
     db = folder / "tokenbooks.duckdb"
     files = sample_logs.write_sample_logs(folder / "logs")
+    sample_logs.write_sample_settings(folder)
     catalogue = default_catalogue()
     try:
         store = open_store(db)
@@ -74,12 +75,13 @@ def demo(
         say(f"\nDone in {time.monotonic() - began:.1f} s. Ask it yourself:")
         say(f"  export TOKENBOOKS_DB={db}")
         say("  tokenbooks report --by feature,month      tokenbooks rates show gpt-5.2")
+        say("  tokenbooks budget                         tokenbooks forecast --by team")
         say("  tokenbooks serve                          opens the dashboards")
     if open_:
         from tokenbooks import service
         from tokenbooks.cli.common import settings
 
-        chosen = settings()
+        chosen = settings(db)
         note("starting the dashboards; stop with Ctrl-C")
         service.run(
             host=chosen.serve.host, port=chosen.serve.port, db=db, settings=chosen,

@@ -45,9 +45,9 @@ def register(app: typer.Typer) -> None:
 
 def doctor(db: Db = None, json_: Json = False) -> None:
     """Check the installation, the store and the prices; exit 1 when there is something to do."""
-    chosen = settings()
+    chosen = settings(db)
     path = database(db, chosen)
-    checks = [*environment(chosen), *vocabularies(), *catalogue_age(chosen), *store(path, chosen)]
+    checks = [*environment(chosen, db), *vocabularies(), *catalogue_age(chosen), *store(path, chosen)]
     findings = [c for c in checks if c.state == "finding"]
     if json_:
         print_json({"checks": [asdict(c) for c in checks], "findings": len(findings)})
@@ -61,7 +61,7 @@ def doctor(db: Db = None, json_: Json = False) -> None:
         raise typer.Exit(FINDING)
 
 
-def environment(chosen: Settings) -> Iterator[Check]:
+def environment(chosen: Settings, db: Path | None = None) -> Iterator[Check]:
     """Program, interpreter, libraries, settings file and variables."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -91,7 +91,7 @@ def environment(chosen: Settings) -> Iterator[Check]:
         except PackageNotFoundError:
             continue
     yield Check("extras", "fine", ", ".join(extras) or "none installed")
-    found = find_file()
+    found = find_file(db=db)
     names = ", ".join(f"{k}={v}" for k, v in settings_environment().items())
     yield Check("settings", "fine", f"{found or 'no settings file'}{f'; {names}' if names else ''}")
     absent_cards = [str(card) for card in chosen.cards if not Path(card).is_file()]

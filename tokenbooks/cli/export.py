@@ -82,7 +82,7 @@ def export(
     """Write usage and cost to a file; its sum is the report's total, to the pico-dollar."""
     if version not in ("1.2", "1.4"):
         fail(f"--version {version}: FOCUS 1.2 and 1.4 are written", MISUSE)
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
     made: Any
     with reading(db, chosen) as store:

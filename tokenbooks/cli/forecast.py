@@ -64,7 +64,7 @@ def forecast(
     from dashboards.queries.scope import Scope
 
     names = names_of(by)
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
     book = catalogue(chosen)
     with reading(db, chosen) as store:

@@ -65,7 +65,7 @@ def ingest(
     Rejected lines are listed with their reason and kept in the table `rejects`. A file of a
     folder that is no log is passed over; one that you name is an error.
     """
-    chosen = settings()
+    chosen = settings(db)
     from ingest import importer
 
     options = importer.ImportOptions(

@@ -46,7 +46,7 @@ def lake_command(folder: Folder, db: Db = None, json_: Json = False) -> None:
     """
     from ingest.lake import export_store
 
-    with reading(db, settings()) as store:
+    with reading(db, settings(db)) as store:
         taken = store.snapshot
         try:
             report = export_store(store, folder)

@@ -44,7 +44,7 @@ def reconcile(
 
     if tolerance < 0:
         fail(f"--tolerance {tolerance} must be zero or more", MISUSE)
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, "UTC", None, chosen)
     names = [n.strip() for n in by.split(",") if n.strip()]
     with reading(db, chosen) as store:

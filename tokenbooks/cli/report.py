@@ -49,7 +49,7 @@ def report(
     """Spend by any dimensions and period, with cached share, cache savings and unpriced share."""
     from dashboards.queries.spend import reasons, spend
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
     names = [n.strip() for n in by.split(",") if n.strip()]
     with reading(db, chosen) as store:
@@ -143,7 +143,7 @@ def compare(
     """
     from dashboards.queries import compare as question
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
     targets = [t.strip() for t in variants.split(",") if t.strip()]
     with reading(db, chosen) as store:

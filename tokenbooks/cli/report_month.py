@@ -41,7 +41,7 @@ def report_month(
 
     if out.suffix.lower() not in (".html", ".htm", ".pdf"):
         fail(f"--out {out}: write .html or .pdf", MISUSE)
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
     with reading(db, chosen) as store:
         known = first_and_last(store.con, asked)

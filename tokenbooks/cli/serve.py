@@ -26,7 +26,7 @@ def serve(
     """Open the dashboards on http://127.0.0.1:8765 until stopped with Ctrl-C."""
     from tokenbooks import live, service
 
-    chosen = settings()
+    chosen = settings(db)
     try:
         service.run(
             host=host or chosen.serve.host,

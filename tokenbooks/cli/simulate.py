@@ -87,7 +87,7 @@ def run(
     if f'"{FROM_STORE}"' in chosen.model_dump_json():
         from ingest.traffic.stored import trace_from_store
 
-        with reading(db, settings()) as store:
+        with reading(db, settings(db)) as store:
             chosen = fill_from_store(chosen, trace_from_store(store.con))
     with progress_bar("simulating") as advance:
         answer = simulate(

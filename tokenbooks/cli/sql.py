@@ -28,7 +28,7 @@ def sql(
     """
     import duckdb
 
-    with reading(db, settings()) as store:
+    with reading(db, settings(db)) as store:
         store.con.execute("SET enable_external_access = false")
         store.con.execute("SET lock_configuration = true")
         try:

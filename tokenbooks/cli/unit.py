@@ -56,7 +56,7 @@ def unit(
     from dashboards.queries.units import units
     from pricing.money import show_usd, usd
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
     won = {k: v.split(",") for k, v in pairs(success, "--success").items()}
     with reading(db, chosen) as store:
@@ -164,7 +164,7 @@ def showback(
     from dashboards.queries.showback import showback as statement
     from pricing.money import plain, show_usd, usd
 
-    chosen = settings()
+    chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
     how = Rule.from_settings(chosen.showback)
     if by:
