@@ -28,7 +28,7 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 31
 SEED = 52
 
-SETTINGS = '''# Settings of the demo's books: they are read because this file lies beside the database.
+SETTINGS = """# The demo's settings: read because this file lies beside the database.
 # Copy what you need into a tokenbooks.toml of your own project.
 
 [[budgets]]
@@ -58,7 +58,7 @@ currency = "EUR"
 usd = "1.0842"                     # US dollars for one euro
 on = 2026-03-02
 source = "example rate, not a quotation"
-'''
+"""
 """What the demo's `tokenbooks.toml` says: a month's budgets in dollars, euros and tokens."""
 
 _WORDS = (

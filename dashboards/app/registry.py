@@ -55,6 +55,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("rates", "Rates", "sell", "The pricing table with its history and sources.", False),
     ),
     "Books": (
+        Entry("export", "Export", "download", "CSV, Parquet, FOCUS and the month on paper."),
         Entry(
             "quality", "Imports & data quality", "fact_check", "What was read, refused, unpriced."
         ),

@@ -234,7 +234,8 @@ def _select(version: str, period: str, tags: Sequence[str]) -> str:
         "ChargeFrequency": "'Usage-Based'",
         "ChargePeriodEnd": _stamp(f"f.began + INTERVAL 1 {period.upper()}"),
         "ChargePeriodStart": _stamp("f.began"),
-        "ConsumedQuantity": "f.quantity::DECIMAL(38,0)",
+        # One decimal place: a reader of the CSV must find a decimal column, as FOCUS types it.
+        "ConsumedQuantity": "f.quantity::DECIMAL(38,1)",
         "ConsumedUnit": "m.unit",
         "ContractedCost": sql.usd(contracted),
         "ContractedUnitPrice": sql.usd(price.format("price_pico")),
@@ -264,6 +265,13 @@ def _select(version: str, period: str, tags: Sequence[str]) -> str:
     if version == "1.2":
         columns |= {"ProviderName": "f.seller", "PublisherName": "coalesce(n.maker, f.seller)"}
         columns |= {"InvoiceId": "NULL::VARCHAR"}
+        # The currency of prices is that of the bill; 1.2's judge wants it said all the same.
+        columns |= {
+            "PricingCurrency": "'USD'",
+            "PricingCurrencyContractedUnitPrice": columns["ContractedUnitPrice"],
+            "PricingCurrencyEffectiveCost": columns["EffectiveCost"],
+            "PricingCurrencyListUnitPrice": columns["ListUnitPrice"],
+        }
         # 1.2's validator reports rules of absent commitment columns as failures: give them empty.
         for part in ("Category", "Id", "Name", "Quantity", "Status", "Type", "Unit"):
             kind = "DECIMAL(38,0)" if part == "Quantity" else "VARCHAR"

@@ -27,14 +27,15 @@ def show(demo_db: Path, tmp_path: Path) -> Iterator[Callable[..., AppTest]]:
     """Run a page over the demo's books, with the given settings."""
     store = open_store(Path(shutil.copy(demo_db, tmp_path / "t.duckdb")))
 
-    def run(name: str, **settings: Any) -> AppTest:
+    def run(name: str, query: dict[str, str] | None = None, **settings: Any) -> AppTest:
         held = SimpleNamespace(**({"budgets": [], "currency": {}, "anomalies": {}} | settings))
         source.install(
             source.Source(store.path, default_catalogue(), store.con.cursor, settings=held)
         )
         app = AppTest.from_file(str(MAIN), default_timeout=30)
-        app.run()
-        app.switch_page(str(MAIN.parent / "views" / f"{name}.py"))
+        for key, value in (query or {}).items():
+            app.query_params[key] = value
+        app.switch_page(f"views/{name}.py")
         app.run()
         assert not app.exception
         return app
@@ -71,3 +72,19 @@ def test_budgets(show: Callable[..., AppTest]) -> None:
 def test_why_and_anomalies(show: Callable[..., AppTest]) -> None:
     assert "Cost" in text(show("why"))
     assert "same weekdays" in text(show("anomalies"))
+
+
+@pytest.mark.parametrize("kind", ["CSV", "Parquet", "FOCUS 1.4", "FOCUS 1.2", "Month report"])
+def test_export(show: Callable[..., AppTest], kind: str) -> None:
+    app = show("export", query={"file": kind, "tz": "America/New_York"})
+    shown = {m.label: m.value for m in app.metric}
+    assert shown["Sum of the file"] == shown["The report"]
+    assert shown["The report"].startswith("$1")
+    assert "adds up to the report" in app.success[0].value
+    assert "40 calls" in text(app)  # unpriced: in neither sum
+
+
+def test_export_of_nothing(show: Callable[..., AppTest]) -> None:
+    app = show("export", query={"team": "nobody"})
+    assert "No calls in this period" in text(app)
+    assert not app.metric

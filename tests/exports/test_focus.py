@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
@@ -131,7 +133,7 @@ def test_one_row_is_what_it_should_be(tmp_path: Path) -> None:
     rows = {r["SkuMeter"]: r for r in rows_of(tmp_path / "f.csv")}
     assert made.rows == 3
     read = rows["cache read"]
-    assert read["ConsumedQuantity"] == "500000"
+    assert read["ConsumedQuantity"] == "500000.0"  # a decimal, also where a reader guesses types
     assert Decimal(read["PricingQuantity"]) == Decimal("0.5")
     assert Decimal(read["ListUnitPrice"]) == Decimal("0.175")
     assert Decimal(read["BilledCost"]) == Decimal("0.0875")
@@ -272,8 +274,38 @@ def test_any_traffic_adds_up_and_passes(
     store.close()
     rows = rows_of(folder / "f.csv")
     assert sum((Decimal(r["BilledCost"]) for r in rows), Decimal(0)) == total.cost_usd
-    priced = sum(int(r["ConsumedQuantity"]) for r in rows)
+    priced = sum(int(Decimal(r["ConsumedQuantity"])) for r in rows)
     given_units = sum(fresh + read + out for fresh, read, out, *_ in traffic)
     assert priced + sum(n for _, _, n in made.unpriced) == given_units
     if rows:
         assert violations(rows) == []
+
+
+CRITERIA = (
+    "ACCOUNT_NAMING", "MULTIPLE_PRICING_CATEGORIES", "NEGOTIATED_PRICING", "PUBLIC_PRICE_LIST",
+    "USAGE_MEASUREMENT", "UNIT_PRICING", "SUB_ACCOUNT", "MULTIPLE_SUB_ACCOUNT_TYPES",
+    "MULTIPLE_BILLING_ACCOUNT_TYPES", "REGION", "TAGGING",
+    "PRICING_BILLING_CURRENCY_DIFFERENCES",
+)  # fmt: skip
+"""What our files claim to support: everything of 1.2 that LLM usage has."""
+
+
+def test_the_1_2_file_passes_the_foundations_validator(demo_db: Path, tmp_path: Path) -> None:
+    """The FinOps Foundation's own judge, where it is installed (see docs/finance.md)."""
+    program = os.environ.get("TOKENBOOKS_FOCUS_VALIDATOR")
+    if not program:
+        pytest.skip("TOKENBOOKS_FOCUS_VALIDATOR does not name a focus-validator (Python 3.12)")
+    store = open_reader(demo_db)
+    export_focus(store.con, default_catalogue(), tmp_path / "f.csv", version="1.2")
+    store.close()
+    # It looks for its currency list in the working directory.
+    packages = next(Path(program).parent.parent.glob("lib/python3*/site-packages"))
+    said = subprocess.run(
+        [program, "--data-file", str(tmp_path / "f.csv"), "--validate-version", "1.2",
+         "--block-download", "--focus-dataset", "CostAndUsage", "--applicability-criteria",
+         ",".join(f"{c}_SUPPORTED" for c in CRITERIA)],
+        cwd=packages, capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    assert int(re.search(r"Pass: (\d+)", said).group(1)) >= 280  # type: ignore[union-attr]
+    # -004 demands that InvoiceId is null and -005 that it is not, both without a condition.
+    assert re.findall(r"(\S+): FAIL", said) == ["InvoiceId-C-005-C"]

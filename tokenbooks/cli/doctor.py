@@ -47,7 +47,12 @@ def doctor(db: Db = None, json_: Json = False) -> None:
     """Check the installation, the store and the prices; exit 1 when there is something to do."""
     chosen = settings(db)
     path = database(db, chosen)
-    checks = [*environment(chosen, db), *vocabularies(), *catalogue_age(chosen), *store(path, chosen)]
+    checks = [
+        *environment(chosen, db),
+        *vocabularies(),
+        *catalogue_age(chosen),
+        *store(path, chosen),
+    ]
     findings = [c for c in checks if c.state == "finding"]
     if json_:
         print_json({"checks": [asdict(c) for c in checks], "findings": len(findings)})
