@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ingest.traffic.efforts import effort_ratio
 from ingest.traffic.prices import Prices
 from ingest.traffic.replaying import meter_counts
+from ingest.traffic.routing import Assignment, assign, whole_session_shares
 from ingest.traffic.scenario import Scenario, ScenarioError, Workload, middle
 from ingest.traffic.trace import Trace
 from ingest.traffic.workloads import (
@@ -104,19 +105,13 @@ def _workload(
     picks = rng.integers(0, count, wanted)
     begin = _starts(scenario, workload, wanted, rng)
     trace = _assemble(library, codes, picks, begin)
-    rule, _ = _rule(workload, variant, scenario.start)
-    cached = np.zeros(trace.requests, dtype=np.int64)
-    if rule.caches and trace.has_blocks:
-        raw = cached_tokens(trace.stream(), [rule.ttl_s], workload.cache.scope)[0]
-        cached = apply_floor(raw, rule.min_tokens, rule.step)
-    counts = meter_counts(trace, cached, rule)
+    route = _routed(trace, workload, variant, scenario.seed)
+    counts = _counted(trace, workload, route, scenario.start)
     o = workload.output
-    ratio = effort_ratio(variant, o.reference_effort, o.effort).mid
-    for meter in ("output_text", "reasoning"):
-        if meter in counts:
-            counts[meter] = np.round(counts[meter] * ratio).astype(np.int64)
     tiers = _tiers(workload, trace.requests, rng)
-    provider = scenario.seller or _provider(variant, scenario, prices)
+    models = [(name, scenario.seller or _provider(name, scenario, prices))
+              for name in route.variants]  # fmt: skip
+    answered_by = route.codes.tolist()
     origin = datetime(scenario.start.year, scenario.start.month, scenario.start.day, tzinfo=UTC)
     assert trace.sessions is not None
     zero = np.zeros(trace.requests, dtype=np.int64)
@@ -126,13 +121,14 @@ def _workload(
     retried = rng.random(trace.requests) < middle(workload.failures.retry_rate)
     for i in range(trace.requests):
         at = origin + timedelta(microseconds=times[i])
+        model, provider = models[answered_by[i]]
         row: dict[str, Any] = {
             "call_key": f"sim:{tag}:{scenario.seed}:{i}",
             "occurred_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "source_format": "tokenbooks",
             "provider": provider,
             "seller": provider,
-            "model": variant,
+            "model": model,
             "tier": tiers[i],
             "effort": o.effort,
             **{m: columns[m][i] for m in _METERS},
@@ -147,6 +143,45 @@ def _workload(
         if retried[i]:
             # The whole input is sent again; the failed attempt made no output.
             yield {**row, "call_key": row["call_key"] + ":retry", "output_text": 0, "reasoning": 0}
+
+
+def _routed(trace: Trace, workload: Workload, main: str, seed: int) -> Assignment:
+    """Which variant answers each call: whole sessions by share, the rest by rules."""
+    route = assign(trace, workload, main, seed)
+    names, codes = list(route.variants), route.codes.copy()
+    assert trace.sessions is not None
+    rows = np.unique(trace.sessions, return_inverse=True)[1].reshape(-1)
+    place = np.random.default_rng([seed, 103]).permutation(int(rows.max()) + 1)
+    position, edge = (place[rows] + 0.5) / len(place), 0.0
+    for name, share in whole_session_shares(workload, main).items():
+        if name != main:
+            if name not in names:
+                names.append(name)
+            codes[(position >= edge) & (position < edge + share)] = names.index(name)
+            edge += share
+    return Assignment(codes, tuple(names))
+
+
+def _counted(
+    trace: Trace, workload: Workload, route: Assignment, day: date
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Counts of every call as the variant that answers it would bill them."""
+    out = {m: np.zeros(trace.requests, dtype=np.int64) for m in _METERS}
+    scope = "session" if trace.own_clocks else workload.cache.scope
+    o = workload.output
+    for code, variant in enumerate(route.variants):
+        mine = route.codes == code
+        rule, _ = _rule(workload, variant, day)
+        cached = np.zeros(trace.requests, dtype=np.int64)
+        if rule.caches and trace.has_blocks:
+            raw = cached_tokens(trace.stream(), [rule.ttl_s], scope, partition=route.codes)[0]
+            cached = apply_floor(raw, rule.min_tokens, rule.step)
+        ratio = effort_ratio(variant, o.reference_effort, o.effort).mid
+        for meter, counts in meter_counts(trace, cached, rule).items():
+            if meter in ("output_text", "reasoning"):
+                counts = np.round(counts * ratio).astype(np.int64)
+            out[meter] = np.where(mine, counts, out[meter])
+    return out
 
 
 def _provider(variant: str, scenario: Scenario, prices: Prices | None) -> str:
@@ -214,6 +249,11 @@ def _assemble(
         block_size=trace.block_size,
         block_tokens=trace.block_tokens,
         sessions=copy,
+        turns=trace.turns,
+        models=trace.models,
+        model_names=trace.model_names,
+        clients=trace.clients,
+        client_names=trace.client_names,
         name=library.name,
     )
     return trace.select(np.argsort(time, kind="stable"))

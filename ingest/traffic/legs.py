@@ -1,7 +1,7 @@
 """One workload on one variant, ready to be evaluated for any values of its uncertain numbers.
 
-A scenario's month is a sum over *legs*: each workload on the variant asked for, and the shares of
-it that routing or a fallback send elsewhere. A leg is a vector of means a session; a parameter
+A scenario's month is a sum over *legs*: each workload on the variant asked for, and what shares,
+rules or a fallback (`routing`) send elsewhere. A leg is a vector of means a session; a parameter
 multiplies some of its entries, so thousands of draws are a few array products.
 """
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ingest.traffic.efforts import effort_ratio
 from ingest.traffic.prices import Prices
+from ingest.traffic.routing import has_rules, variants_of, whole_session_shares
 from ingest.traffic.scenario import Scenario, Workload, middle
 from ingest.traffic.sobol import Z90
 from ingest.traffic.workloads import (
@@ -35,7 +36,10 @@ PARTS = ("input", "cached", "cache_write", "output", "reasoning")
 
 @dataclass
 class Leg:
-    """One workload on one variant: its means, uncertain numbers and what they do."""
+    """One workload on one variant: its means, uncertain numbers and what they do.
+
+    ``whole`` is False for the calls that rules send elsewhere: their sessions are counted already.
+    """
 
     workload: Workload
     variant: str
@@ -45,6 +49,7 @@ class Leg:
     sessions: float
     effort: float
     beyond: float = 1.0
+    whole: bool = True
     surface_error: float = 0.0
 
     def central(self) -> float:
@@ -94,7 +99,7 @@ class Leg:
                 out["cache_write"] += total
             if m == "reasoning":
                 out["reasoning"] += total
-        out["sessions"] = count
+        out["sessions"] = count if self.whole else np.zeros(n)
         out["requests"] = count * self.means.calls * (1 + retry + middle(f.failed_rate))
         return out
 
@@ -123,28 +128,35 @@ def _bend(z: FloatArray, low: float, high: float) -> FloatArray:
 def build_legs(
     scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool = True
 ) -> list[tuple[float, Leg]]:
-    """The workload on ``variant`` with its routes: (share of sessions, leg) pairs."""
+    """The workload on ``variant`` with its routes and rules: (share of sessions, leg) pairs."""
     main = workload.variant or variant
-    shares: dict[str, float] = {}
-    left = 1.0
-    for route in workload.routing:
-        shares[route.variant] = shares.get(route.variant, 0.0) + route.share
-        left -= route.share
-    if workload.fallback_variant is not None:
-        moved = left * workload.fallback_rate
-        shares[workload.fallback_variant] = shares.get(workload.fallback_variant, 0.0) + moved
-        left -= moved
-    shares[main] = shares.get(main, 0.0) + left
-    return [
-        (share, _leg(scenario, workload, name, prices, ranges))
-        for name, share in shares.items()
-        if share > 1e-12
-    ]
+    ruled = has_rules(workload)
+    legs: list[tuple[float, Leg]] = []
+    for name, share in whole_session_shares(workload, main).items():
+        if share <= 1e-12:
+            continue
+        if name != main or not ruled:
+            legs.append((share, _leg(scenario, workload, name, prices, ranges)))
+            continue
+        # Sessions that no share took are answered call by call.
+        for number, each in enumerate(variants_of(workload, main)):
+            leg = _leg(scenario, workload, each, prices, ranges, main)
+            leg.whole = number == 0
+            if leg.whole or leg.means.calls:
+                legs.append((share, leg))
+    return legs
 
 
-def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, ranges: bool) -> Leg:
+def _leg(
+    scenario: Scenario,
+    workload: Workload,
+    variant: str,
+    prices: Prices,
+    ranges: bool,
+    main: str | None = None,
+) -> Leg:
     def means(of: Workload) -> Means:
-        return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller)
+        return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller, main)
 
     centre = means(workload)
     params = parameters(workload, variant, scenario.days) if ranges else []
@@ -154,7 +166,7 @@ def _leg(scenario: Scenario, workload: Workload, variant: str, prices: Prices, r
         if p.low is not None and p.high is not None
     }
     o = workload.output
-    sessions = sessions_per_day(workload, centre.calls) * month_shape(
+    sessions = sessions_per_day(workload, centre.session_calls) * month_shape(
         workload.volume, scenario.start, scenario.days
     )
     leg = Leg(

@@ -172,7 +172,9 @@ def _wait(tier: str) -> Callable[[Workload], Workload]:
 
 def _easy(small: str) -> Callable[[Workload], Workload]:
     def change(w: Workload) -> Workload:
-        share = min(w.easy_share or EASY, 1 - sum(r.share for r in w.routing))
+        share = min(
+            w.easy_share or EASY, 1 - sum(r.share or 0.0 for r in w.routing if r.when is None)
+        )
         route = Route(variant=small, share=max(share, 0.0))
         return w.model_copy(update={"routing": [*w.routing, route]})
 

@@ -166,9 +166,12 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
     sheet = prices.sheet(variant, scenario.start, "standard", scenario.seller)
     tokens = {part: _percentiles(totals[part]) for part in PARTS}
     input_mean = float(totals["input"].mean())
-    sessions = sum(share * leg.sessions for g in groups for share, leg in g)
+    sessions = sum(share * leg.sessions for g in groups for share, leg in g if leg.whole)
     tasks = sum(
-        share * leg.sessions * leg.workload.success_rate for g in groups for share, leg in g
+        share * leg.sessions * leg.workload.success_rate
+        for g in groups
+        for share, leg in g
+        if leg.whole
     )
     row: dict[str, Any] = {
         "variant": variant,

@@ -201,11 +201,43 @@ class Compaction(Strict):
     keep_share: Share = 0.2
 
 
+class When(Strict):
+    """What a call must be like for a rule to take it; all that is given must hold.
+
+    A turn counts from 1; of recorded sessions it is the call's place in its session. A label is
+    the workload's name, one of its `labels`, or the client or model a recorded call names.
+    """
+
+    input_tokens_over: int | None = Field(default=None, ge=0)
+    input_tokens_up_to: int | None = Field(default=None, ge=0)
+    turn_from: int | None = Field(default=None, ge=1)
+    turn_to: int | None = Field(default=None, ge=1)
+    effort: Effort | list[Effort] | None = None
+    label: str | list[str] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> When:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError(f"a rule needs one of {', '.join(When.model_fields)}")
+        for low, high in (("input_tokens_over", "input_tokens_up_to"), ("turn_from", "turn_to")):
+            a, b = getattr(self, low), getattr(self, high)
+            if a is not None and b is not None and b < a + (low == "input_tokens_over"):
+                raise ValueError(f"no call can fit: {low} = {a} and {high} = {b}")
+        return self
+
+
 class Route(Strict):
-    """A share of the sessions goes to another variant."""
+    """Sends a share of the sessions, or the calls that fit a rule, to another variant."""
 
     variant: str
-    share: Share
+    share: Share | None = None
+    when: When | None = None
+
+    @model_validator(mode="after")
+    def _reason(self) -> Route:
+        if self.share is None and self.when is None:
+            raise ValueError("a route needs a share of the sessions, a rule (when), or both")
+        return self
 
 
 class Images(Strict):
@@ -232,7 +264,8 @@ class Workload(Strict):
     compaction: Compaction = Compaction()
     routing: list[Route] = []
     fallback_variant: str | None = None
-    fallback_rate: Share = 0.0
+    fallback_rate: Share | None = None
+    labels: list[str] = []
     images: Images = Images()
     success_rate: float = Field(default=1.0, gt=0, le=1)
     can_wait: Share = 0.0
@@ -240,7 +273,7 @@ class Workload(Strict):
 
     @model_validator(mode="after")
     def _routes(self) -> Workload:
-        if sum(r.share for r in self.routing) > 1:
+        if sum(r.share or 0.0 for r in self.routing if r.when is None) > 1:
             raise ValueError("the shares under routing add up to more than 1")
         if self.fallback_rate and self.fallback_variant is None:
             raise ValueError("fallback_rate needs fallback_variant")
@@ -267,7 +300,17 @@ class Scenario(Strict):
     seller: str | None = None
     variants: list[str] = Field(default=["gpt-5.2"], min_length=1)
     limits: dict[str, Limits] = {}
+    routing: list[Route] = []
     workloads: list[Workload] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _for_all(self) -> Scenario:
+        """Rules for all workloads come behind each one's own."""
+        for w in self.workloads if self.routing else []:
+            w.routing = [*w.routing, *(r for r in self.routing if r not in w.routing)]
+            if sum(r.share or 0.0 for r in w.routing if r.when is None) > 1:
+                raise ValueError(f"the shares under routing add up to more than 1 for {w.name}")
+        return self
 
 
 def middle(value: Number) -> float:
@@ -349,7 +392,7 @@ def _fields(model: type[BaseModel]) -> set[str]:
 
 _KEYS = set().union(
     *(_fields(m) for m in (
-        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route,
+        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route, When,
         Images, Limits, Range, Quantiles, Distribution, Empirical,
     ))
 )  # fmt: skip

@@ -107,7 +107,7 @@ def make_sessions(
     size = np.exp(spread * normal(trait[1]) - spread * spread / 2)
     pace = np.exp(spread * normal(trait[2]) - spread * spread / 2)
     draw = _Draws(workload, rng)
-    rows: list[tuple[float, int, int, int, int, list[int], list[int]]] = []
+    rows: list[tuple[float, int, int, int, int, list[int], list[int], int]] = []
     fresh = _FIRST_OWN
     limit = workload.compaction.at_tokens
     output = workload.output
@@ -149,7 +149,7 @@ def make_sessions(
                     total = sum(lens)
                 reply, thinking = draw.reply()
                 billed = (reply + thinking) * output.n
-                rows.append((now, k, total, billed, thinking * output.n, ids, lens))
+                rows.append((now, k, total, billed, thinking * output.n, ids, lens, turn + 1))
             if s.history:
                 # What was retrieved is dropped from history; the rest stands at a new place.
                 moved = now_ids[1:]
@@ -172,6 +172,7 @@ def make_sessions(
         offsets=cuts.astype(np.int64),
         block_tokens=np.array(lengths, dtype=np.int64),
         sessions=np.array([r[1] for r in rows], dtype=np.int64),
+        turns=np.array([r[7] for r in rows], dtype=np.int64),
         name=workload.name,
         layout="made",
         session_origin="made",

@@ -35,8 +35,9 @@ class Trace:
     """Requests in file order. Times in microseconds from any origin, counts in tokens.
 
     ``output_tokens`` includes ``reasoning_tokens`` where those are known. ``sessions``, ``models``
-    and ``clients`` are integer codes into the name lists beside them. ``ids``/``offsets`` are the
-    prefix blocks (see `pricing.caching.BlockStream`), None where the trace has none.
+    and ``clients`` are integer codes into the name lists beside them; ``turns`` count from 1.
+    ``ids``/``offsets`` are the prefix blocks (see `pricing.caching.BlockStream`), None where the
+    trace has none.
     """
 
     time_us: IntArray
@@ -48,6 +49,7 @@ class Trace:
     block_size: int | None = None
     block_tokens: IntArray | None = None
     sessions: IntArray | None = None
+    turns: IntArray | None = None
     models: IntArray | None = None
     model_names: tuple[str, ...] = ()
     clients: IntArray | None = None
@@ -133,6 +135,7 @@ class Trace:
             offsets=offsets,
             block_tokens=block_tokens,
             sessions=at(self.sessions),
+            turns=at(self.turns),
             models=at(self.models),
             clients=at(self.clients),
             _stream=[],

@@ -21,6 +21,7 @@ from ingest.traffic.load import load_trace
 from ingest.traffic.predict import recent_weights
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
+from ingest.traffic.routing import assign
 from ingest.traffic.scenario import Number, Range, ScenarioError, Volume, Workload, middle
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.sobol import Z90
@@ -45,6 +46,7 @@ class Means:
 
     ``cv`` is the coefficient of variation between sessions of each part, ``fitted`` the number of
     recorded sessions behind the means (infinite for made ones), ``costs`` single session costs.
+    ``calls`` are the calls of a session this variant answers, ``session_calls`` all of them.
     """
 
     tokens: dict[str, float]
@@ -53,6 +55,7 @@ class Means:
     fitted: float
     costs: FloatArray
     calls: float
+    session_calls: float
     peak_input: float
     rule: AppliedRule
     notes: tuple[str, ...] = ()
@@ -133,7 +136,7 @@ def _made(key: str, variant: str, seed: int) -> Trace:
 # What does not change the sessions themselves, so that they are made once for all variants.
 _IRRELEVANT = {
     "variant": None, "tiers": {}, "failures": {}, "routing": [], "fallback_variant": None,
-    "fallback_rate": 0.0, "can_wait": 0.0, "easy_share": 0.0, "success_rate": 1.0,
+    "fallback_rate": None, "labels": [], "can_wait": 0.0, "easy_share": 0.0, "success_rate": 1.0,
 }  # fmt: skip
 
 
@@ -201,10 +204,18 @@ def prepare(
     day: date,
     seed: int,
     seller: str | None = None,
+    main: str | None = None,
 ) -> Means:
-    """Means and spreads of a workload on one variant; LookupError where it has no price."""
+    """Means and spreads of a workload on one variant; LookupError where it has no price.
+
+    With ``main`` only the calls that its rules send from ``main`` to ``variant`` are counted.
+    """
     trace = shaped_output(sessions_of(workload, variant, seed), workload)
     assert trace.sessions is not None
+    route = None if main is None else assign(trace, workload, main, seed)
+    mine = None if route is None else route.of(variant)
+    if mine is not None and not mine.any():
+        return replace(_nothing(variant, workload, day), session_calls=_calls(trace))
     rule, notes = _rule(workload, variant, day)
     cached = np.zeros(trace.requests, dtype=np.int64)
     if rule.caches and trace.has_blocks:
@@ -212,10 +223,14 @@ def prepare(
         if workload.cache.machines > 1:
             draw = np.random.default_rng(seed + 1)
             partition = draw.integers(0, workload.cache.machines, trace.requests)
+        if route is not None:
+            partition = route.codes + len(route.variants) * (0 if partition is None else partition)
         scope = "session" if trace.own_clocks else workload.cache.scope
         raw = cached_tokens(trace.stream(), [rule.ttl_s], scope, partition=partition)[0]
         cached = apply_floor(raw, rule.min_tokens, rule.step)
     counts = meter_counts(trace, cached, rule)
+    kept = np.ones(trace.requests, dtype=bool) if mine is None else mine
+    counts = {m: c * kept for m, c in counts.items()}
     shares, tier_notes = _tier_shares(workload, variant, prices, day, seller)
     cost: dict[str, FloatArray] = {m: np.zeros(trace.requests) for m in counts}
     for tier, share in shares.items():
@@ -240,9 +255,9 @@ def prepare(
     costs = per_session(sum(cost.values(), np.zeros(trace.requests)))
     parts = {
         "cost": costs,
-        "input": per_session(trace.input_tokens),
-        "cached": per_session(cached),
-        "output": per_session(trace.output_tokens),
+        "input": per_session(trace.input_tokens * kept),
+        "cached": per_session(cached * kept),
+        "output": per_session(trace.output_tokens * kept),
         "reasoning": per_session(counts.get("reasoning", np.zeros(trace.requests))),
     }
     cv = {}
@@ -255,11 +270,18 @@ def prepare(
         cv=cv,
         fitted=1 / float(w @ w) if workload.trace else float("inf"),
         costs=costs,
-        calls=trace.requests / n,
-        peak_input=float(np.quantile(trace.input_tokens, 0.999)),
+        calls=float(kept.sum()) / n,
+        session_calls=trace.requests / n,
+        peak_input=float(np.quantile(trace.input_tokens[kept], 0.999)),
         rule=rule,
         notes=(*notes, *tier_notes),
     )
+
+
+def _nothing(variant: str, workload: Workload, day: date) -> Means:
+    """What a variant has of a workload none of whose calls reach it."""
+    rule, _ = _rule(workload, variant, day)
+    return Means({}, {}, {"cost": 0.0}, float("inf"), np.zeros(0), 0.0, 0.0, 0.0, rule)
 
 
 def _rule(workload: Workload, variant: str, day: date) -> tuple[AppliedRule, tuple[str, ...]]:

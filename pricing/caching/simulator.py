@@ -156,8 +156,8 @@ def cached_tokens(
     scope "all": one cache for all requests. scope "session": entries are visible only within
     the session that made them (needs ``stream.sessions``). ``partition`` (integer codes, one a
     request) splits one cache for all into caches that do not see each other, each in file order:
-    machines, models, or the two halves of a validation. Raises ValueError for another scope,
-    a negative lifetime, or session scope without sessions.
+    machines, models, or the two halves of a validation; in session scope it splits each session.
+    Raises ValueError for another scope, a negative lifetime, or session scope without sessions.
     """
     if scope not in ("all", "session"):
         raise ValueError(f"scope must be 'all' or 'session', not {scope!r}")
@@ -170,6 +170,9 @@ def cached_tokens(
             raise ValueError("scope 'session' needs a session column (name it with the map)")
         # Within a session time decides, and file order where times are equal.
         codes = stream.sessions
+        if partition is not None:
+            _, split = np.unique(partition, return_inverse=True)
+            codes = codes * (int(split.max(initial=0)) + 1) + split.reshape(-1)
         order = np.lexsort((stream.time_us, codes))
     elif codes is not None:
         order = np.argsort(codes, kind="stable")
