@@ -178,9 +178,9 @@ def _counted(
             cached = apply_floor(raw, rule.min_tokens, rule.step)
         ratio = effort_ratio(variant, o.reference_effort, o.effort).mid
         for meter, counts in meter_counts(trace, cached, rule).items():
-            if meter in ("output_text", "reasoning"):
-                counts = np.round(counts * ratio).astype(np.int64)
-            out[meter] = np.where(mine, counts, out[meter])
+            more = ratio if meter in ("output_text", "reasoning") else 1.0
+            shaped = np.round(counts * more).astype(np.int64) if more != 1 else counts
+            out[meter] = np.where(mine, shaped, out[meter])
     return out
 
 

@@ -392,8 +392,8 @@ def _fields(model: type[BaseModel]) -> set[str]:
 
 _KEYS = set().union(
     *(_fields(m) for m in (
-        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route, When,
-        Images, Limits, Range, Quantiles, Distribution, Empirical,
+        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route,
+        When, Images, Limits, Range, Quantiles, Distribution, Empirical,
     ))
 )  # fmt: skip
 

@@ -189,6 +189,7 @@ def test_every_call_has_one_variant_and_shares_are_of_sessions(calls, share, see
     assert got.codes.min() >= 0
     assert got.codes.max() < len(got.variants)
     assert (trace.input_tokens[got.codes == 1] > 300).all()
+    assert trace.sessions is not None
     moved = {s for s, c in zip(trace.sessions, got.codes, strict=True) if c}
     kept = {s for s, c, n in zip(trace.sessions, got.codes, trace.input_tokens, strict=True)
             if not c and n > 300}  # fmt: skip
