@@ -7,7 +7,9 @@ and a parent is the sum of its children on every path. Two names are used from o
 nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from dashboards.anomalies.score import spike_score
@@ -15,15 +17,10 @@ if TYPE_CHECKING:
 
 __all__ = ["forecast_paths", "spike_score"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "forecast_paths":
-        from dashboards.forecasting.paths import forecast_paths
-
-        return forecast_paths
-    if name == "spike_score":
-        from dashboards.anomalies.score import spike_score
-
-        return spike_score
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+__getattr__ = public(
+    __name__,
+    {
+        "forecast_paths": "dashboards.forecasting.paths",
+        "spike_score": "dashboards.anomalies.score",
+    },
+)

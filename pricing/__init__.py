@@ -11,8 +11,9 @@ Decimal('1.750000000000')
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from pricing.catalogue import Catalogue, build_catalogue, default_catalogue
@@ -46,9 +47,4 @@ __all__ = [
     "read_usage",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: `tokenbooks --help` pays for none."""
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'pricing' has no attribute {name!r}")
+__getattr__ = public(__name__, _HOME)

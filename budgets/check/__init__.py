@@ -8,8 +8,9 @@ the commands to a Typer application. Importing this package imports nothing heav
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from budgets.check.command import register
@@ -43,9 +44,4 @@ __all__ = [
     "StoreError", "StoreTraffic", "register", "render", "run",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = public(__name__, {name: f"{__name__}.{home}" for name, home in _HOME.items()})
