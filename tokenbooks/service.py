@@ -20,7 +20,7 @@ import socket
 import threading
 import time
 import webbrowser
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -75,7 +75,7 @@ class Owner:
         return self.store.con.cursor()
 
     @contextmanager
-    def writing(self) -> Iterator[Store]:
+    def writing(self) -> Generator[Store]:
         """A store to write through; writers wait for each other, readers for nobody."""
         with self._write:
             store = self.store.cursor()
@@ -222,7 +222,7 @@ def build_app(
         return JSONResponse({"status": "ok", "generation": owner.generation})
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: App) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(_: App) -> AsyncGenerator[dict[str, Any]]:
         owner.start()
         for part in parts:
             part.start()

@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -102,7 +102,7 @@ def own_cursor(store: Store) -> Writing:
     lock = threading.Lock()
 
     @contextmanager
-    def writing() -> Iterator[Store]:
+    def writing() -> Generator[Store]:
         with lock:
             yield cursor
 

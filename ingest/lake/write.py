@@ -17,7 +17,7 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +142,7 @@ def _write(con: duckdb.DuckDBPyConnection, final: Path, query: str, values: Sequ
 
 
 @contextmanager
-def _draft(final: Path) -> Iterator[Path]:
+def _draft(final: Path) -> Generator[Path]:
     """A hidden name beside `final`, renamed to it when the block is done, removed otherwise."""
     final.parent.mkdir(parents=True, exist_ok=True)
     draft = final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"

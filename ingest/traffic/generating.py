@@ -23,7 +23,7 @@ from ingest.traffic.routing import Assignment, assign, whole_session_shares
 from ingest.traffic.scenario import Scenario, ScenarioError, Workload, middle
 from ingest.traffic.trace import Trace
 from ingest.traffic.workloads import (
-    _rule,
+    cache_rule,
     month_shape,
     sessions_of,
     sessions_per_day,
@@ -171,7 +171,7 @@ def _counted(
     o = workload.output
     for code, variant in enumerate(route.variants):
         mine = route.codes == code
-        rule, _ = _rule(workload, variant, day)
+        rule, _ = cache_rule(workload, variant, day)
         cached = np.zeros(trace.requests, dtype=np.int64)
         if rule.caches and trace.has_blocks:
             raw = cached_tokens(trace.stream(), [rule.ttl_s], scope, partition=route.codes)[0]

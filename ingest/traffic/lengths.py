@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, lgamma, log
 
 import numpy as np
@@ -96,7 +97,7 @@ def _family(length: Distribution, u: FloatArray) -> FloatArray:
     return mean * cube(1 / cv2, normal(u)) / cube(1 / cv2, grid).mean()
 
 
-def _solve(f, target: float, low: float, high: float) -> float:
+def _solve(f: Callable[[float], float], target: float, low: float, high: float) -> float:
     """Bisection of a growing function; ScenarioError where the target cannot be reached."""
     if not f(low) <= target <= f(high):
         raise ScenarioError(

@@ -17,6 +17,7 @@ the fallback. A variant sees, and caches, only the calls that reach it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,7 +138,7 @@ def _fits(trace: Trace, workload: Workload, when: When) -> BoolArray:
     return fits
 
 
-def _several(value: str | list[str]) -> list[str]:
+def _several(value: str | Sequence[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 

@@ -106,7 +106,7 @@ def validate(
             volume.append(case[1])
         if progress is not None:
             progress(splits + i + 1, total)
-    report = {
+    report: dict[str, Any] = {
         "trace": trace.name,
         "variant": variant,
         "rule": rule.as_json(),

@@ -216,7 +216,7 @@ def prepare(
     mine = None if route is None else route.of(variant)
     if mine is not None and not mine.any():
         return replace(_nothing(variant, workload, day), session_calls=_calls(trace))
-    rule, notes = _rule(workload, variant, day)
+    rule, notes = cache_rule(workload, variant, day)
     cached = np.zeros(trace.requests, dtype=np.int64)
     if rule.caches and trace.has_blocks:
         partition = None
@@ -280,11 +280,12 @@ def prepare(
 
 def _nothing(variant: str, workload: Workload, day: date) -> Means:
     """What a variant has of a workload none of whose calls reach it."""
-    rule, _ = _rule(workload, variant, day)
+    rule, _ = cache_rule(workload, variant, day)
     return Means({}, {}, {"cost": 0.0}, float("inf"), np.zeros(0), 0.0, 0.0, 0.0, rule)
 
 
-def _rule(workload: Workload, variant: str, day: date) -> tuple[AppliedRule, tuple[str, ...]]:
+def cache_rule(workload: Workload, variant: str, day: date) -> tuple[AppliedRule, tuple[str, ...]]:
+    """The variant's cache rule on `day` as the workload uses it, and what was assumed for it."""
     c = workload.cache
     if not c.enabled:
         return NO_CACHE, ()

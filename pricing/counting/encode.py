@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Protocol
 
 from pricing.counting.vocab import tiktoken_folder, vocabulary_bytes
@@ -62,11 +63,7 @@ def backend() -> str:
     """
     if os.environ.get(BACKEND_VARIABLE) == "tiktoken":
         return "tiktoken"
-    try:
-        import splintr  # noqa: F401
-    except ImportError:
-        return "tiktoken"
-    return "splintr-rs"
+    return "splintr-rs" if find_spec("splintr") else "tiktoken"
 
 
 def encoder(name: str) -> Encoder:

@@ -20,7 +20,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -158,7 +158,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def tiktoken_folder(name: str) -> Iterator[Path]:
+def tiktoken_folder(name: str) -> Generator[Path]:
     """Point tiktoken at the verified folder while it loads ``name``, then restore the environment.
 
     tiktoken would delete a file with a wrong hash and download another; the check before means it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ class _Unreadable:
 
 
 @contextmanager
-def _logged(db: Path | None) -> Iterator[StoreTraffic]:
+def _logged(db: Path | None) -> Generator[StoreTraffic]:
     """Logged usage for `--from-store`, open as long as the check runs."""
     from dashboards.queries.prompts import LoggedPrompts
     from ingest.store.database import StoreError, open_reader

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -65,7 +65,7 @@ def catalogue(chosen: Settings) -> Catalogue:
 
 
 @contextmanager
-def reading(db: Path | None, chosen: Settings, *, sync: bool = True) -> Iterator[Store]:
+def reading(db: Path | None, chosen: Settings, *, sync: bool = True) -> Generator[Store]:
     """The store for reading, priced by today's catalogue.
 
     When the catalogue changed since the last import, the store is brought up to date first if

@@ -81,7 +81,7 @@ def ingest(
     else:
         reports = _import(paths, options, database(db, chosen), chosen)
     if json_:
-        print_json({"files": [r.as_json() for r in reports], "total": _total(reports)})
+        print_json({"files": [r.as_json() for r in reports], "total": total_of(reports)})
     else:
         print_reports(reports, dry_run=dry_run)
     named = {str(p) for p in paths}
@@ -136,7 +136,8 @@ def _import(paths: list[Path], options: Any, db: Path, chosen: Any) -> list[Any]
         raise AssertionError from error
 
 
-def _total(reports: list[Any]) -> dict[str, int]:
+def total_of(reports: list[Any]) -> dict[str, int]:
+    """The counts of several file reports, summed."""
     names = ("records", "added", "replaced", "duplicates", "rejected", "reported")
     totals = {name: sum(getattr(r, name) for r in reports) for name in names}
     for state in ("imported", "unchanged", "failed", "planned", "handed over"):
@@ -179,7 +180,7 @@ def print_reports(reports: list[Any], *, dry_run: bool = False) -> None:
             note(f"rejected {r.path}{line}: {reject.reason}")
         if len(r.rejects) > 10:
             note(f"… and {len(r.rejects) - 10:,} more in {r.path} (table `rejects`)")
-    totals = _total(reports)
+    totals = total_of(reports)
     verb = "would be added" if dry_run else "added"
     say(
         f"{totals['added']:,} calls {verb}, {totals['duplicates']:,} already known, "

@@ -84,7 +84,7 @@ def lake_ingest(
     """Append logs to a lake without a store: many machines at once; a replay changes nothing."""
     from ingest.importer import ImportOptions
     from ingest.lake import ingest_to_lake
-    from tokenbooks.cli.ingest import _total, print_reports
+    from tokenbooks.cli.ingest import print_reports, total_of
 
     for path in paths:
         if not path.exists():
@@ -97,7 +97,7 @@ def lake_ingest(
     )
     reports = ingest_to_lake(folder, paths, options)
     if json_:
-        print_json({"files": [r.as_json() for r in reports], "total": _total(reports)})
+        print_json({"files": [r.as_json() for r in reports], "total": total_of(reports)})
     else:
         print_reports(reports)
     if all(r.state == "failed" for r in reports):

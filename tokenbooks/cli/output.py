@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -113,7 +113,7 @@ def fail(text: str, code: int = UNREADABLE) -> None:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Any]:
+def progress(label: str) -> Generator[Any]:
     """A spinner with a count on standard error, when a person is watching."""
     screen = console(stderr=True)
     if not screen.is_terminal:

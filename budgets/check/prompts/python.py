@@ -165,6 +165,8 @@ def _value(node: ast.expr, scope: dict[str, ast.expr], depth: int) -> Any:
             number = _value(operand, scope, deeper)
             if isinstance(number, int | float):
                 return -number
+        case _:
+            pass
     raise _NotStatic(node, f"`{ast.unparse(node)[:60]}` is not a text or a constant")
 
 

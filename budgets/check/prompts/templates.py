@@ -14,7 +14,7 @@ import signal
 import string
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -283,7 +283,7 @@ def _line_of(error: BaseException, path: str) -> int:
 
 
 @contextmanager
-def _alarm() -> Iterator[None]:
+def _alarm() -> Generator[None]:
     """Interrupt a loop that yields nothing; only the main thread of a Unix process can."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield

@@ -193,7 +193,7 @@ def timeline(by: str, measure: Measure) -> None:
 def hours_of_week(_: str, measure: Measure) -> None:
     """When in the week."""
     answer = books.ask(spend, ["weekday", "hour_of_day"], choice.scope)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "weekday": show_value(row.keys[0], "weekday"), "hour": f"{row.keys[1]:02}",
             "value": measure.of(row),
@@ -279,7 +279,7 @@ def concentration(by: str, _: Measure) -> None:
         return
     few = next((n for n, r in enumerate(found, 1) if r.cumulative >= 0.8), len(found))
     st.markdown(f"**{few:,} of {len(found):,}** make 80 % of the cost of priced calls.")
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": show_value(r.key, by),
             "cost": r.cost_pico,

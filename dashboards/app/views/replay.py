@@ -85,7 +85,7 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
         st.metric("Input tokens", parts.count(answer["input_tokens"]))
         st.metric("Output tokens", parts.count(answer["output_tokens"]))
         st.metric(f"From the cache on {first['variant']}", parts.share(first["cached_share"]))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "variant": v["variant"],
             "cost": _pico(v["cost_usd"]),
