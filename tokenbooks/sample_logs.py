@@ -56,7 +56,7 @@ amount = "8_000_000 tokens"
 [[currency.rates]]
 currency = "EUR"
 usd = "1.0842"                     # US dollars for one euro
-on = 2026-03-02
+on = 2025-01-02
 source = "example rate, not a quotation"
 """
 """What the demo's `tokenbooks.toml` says: a month's budgets in dollars, euros and tokens."""

@@ -30,7 +30,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -56,6 +56,8 @@ class ServeSettings(BaseSettings):
     port: int = Field(default=8765, ge=1, le=65535)
     collector: bool = False
     mock: bool = False
+    edit: bool = True
+    """Whether the pages may add a budget to the settings file."""
     max_body_mb: int = Field(default=16, ge=1)
 
 
@@ -82,6 +84,12 @@ class Settings(BaseSettings):
     showback: dict[str, Any] = {}
     anomalies: dict[str, Any] = {}
     mock: dict[str, Any] = {}
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file these settings were read from, if there is one."""
+        return self._file
 
     @classmethod
     def settings_customise_sources(
@@ -135,7 +143,9 @@ def load_settings(
         if "cards" in values:
             values["cards"] = [_relative(found, card) for card in values["cards"]]
     try:
-        return Settings(**values)
+        made = Settings(**values)
+        made._file = found
+        return made
     except ValidationError as error:
         raise SettingsError(_explain(error, found)) from error
 

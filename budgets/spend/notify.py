@@ -188,6 +188,7 @@ def payload(status: Status, crossing: Crossing, form: str) -> dict[str, Any]:
         return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
     report = as_json(status)
     report.pop("burn_down")
+    report.pop("burn_down_forecast")
     return {
         "event": "budget_threshold_crossed",
         "text": title,

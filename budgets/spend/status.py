@@ -53,6 +53,17 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
+class Coming:
+    """One day of the forecast: P10, P50 and P90 of the running total by its end, in USD or tokens
+    (floats: for people)."""
+
+    day: date
+    low: float
+    middle: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """How a budget stands. `limit` and `spent` are pico-dollars, or tokens; forecast quantiles are
     floats in the same unit's display form (USD or tokens), for people only."""
@@ -69,6 +80,8 @@ class Status:
     exhaustion: Exhaustion | None
     crossings: tuple[Crossing, ...]
     unpriced_tokens: int = 0
+    coming: tuple[Coming, ...] = ()
+    """The fan: the same paths by day."""
 
     @property
     def state(self) -> State:
@@ -114,16 +127,25 @@ def judge(
     unit = 1 if budget.amount.in_tokens else PICO
     so_far, whole = spent / unit, limit / unit
     ends = chance = when = totals = None
+    coming: tuple[Coming, ...] = ()
     if paths is not None and dates is not None and paths.shape[1]:
         import numpy as np
 
-        from budgets.spend.outlook import chance_to_exceed, exhaustion, period_end
+        from budgets.spend.outlook import (
+            chance_to_exceed,
+            cumulative_fan,
+            exhaustion,
+            period_end,
+        )
 
         totals = so_far + np.asarray(paths).sum(axis=1)
         low, middle, high = (float(q) for q in period_end(paths, so_far))
         ends = (low, middle, high)
         chance = chance_to_exceed(paths, whole, so_far)
         when = exhaustion(paths, dates, whole, so_far)
+        bands = np.asarray(cumulative_fan(paths, so_far)).T.tolist()
+        days = np.asarray(dates, dtype="datetime64[D]").astype(object).tolist()
+        coming = tuple(Coming(d, *b) for d, b in zip(days, bands, strict=True))
     crossings: list[Crossing] = []
     for action, threshold in budget.thresholds():
         if threshold.quantile is None:
@@ -138,7 +160,7 @@ def judge(
                 crossings.append(Crossing(action, threshold, end / whole))
     return Status(
         budget, span, limit, spent, today, _burn(span, limit, today, daily), ends, chance, when,
-        tuple(crossings), unpriced_tokens,
+        tuple(crossings), unpriced_tokens, coming,
     )  # fmt: skip
 
 
@@ -210,6 +232,15 @@ def as_json(status: Status) -> dict[str, Any]:
                 f"even_{unit}": exact(d.even),
             }
             for d in status.burn
+        ],
+        "burn_down_forecast": [
+            {
+                "day": c.day.isoformat(),
+                f"p10_{unit}": guess(c.low),
+                f"p50_{unit}": guess(c.middle),
+                f"p90_{unit}": guess(c.high),
+            }
+            for c in status.coming
         ],
     }  # fmt: skip
 

@@ -50,7 +50,7 @@ def stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _money_axis(title: str | None = None, **more: Any) -> alt.Axis:
+def money_axis(title: str | None = None, **more: Any) -> alt.Axis:
     """Dollars: `$0.60`, `$12`, `$1.5k`; never milli-dollars."""
     return alt.Axis(
         title=title,
@@ -62,7 +62,7 @@ def _money_axis(title: str | None = None, **more: Any) -> alt.Axis:
     )
 
 
-def _count_axis(title: str | None = None, **more: Any) -> alt.Axis:
+def count_axis(title: str | None = None, **more: Any) -> alt.Axis:
     """Counts: `50`, `1.5k`, `2M`; whole where they are small."""
     return alt.Axis(
         title=title,
@@ -75,7 +75,7 @@ def _count_axis(title: str | None = None, **more: Any) -> alt.Axis:
 def _axis(what: str, title: str | None = None, **more: Any) -> alt.Axis:
     if what == "share":
         return alt.Axis(title=title, format=".0%", **more)
-    return _money_axis(title, **more) if what == "usd" else _count_axis(title, **more)
+    return money_axis(title, **more) if what == "usd" else count_axis(title, **more)
 
 
 def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
@@ -145,7 +145,7 @@ def moves(rows: Sequence[dict[str, Any]]) -> alt.Chart:
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y("name:N", sort=[r["name"] for r in rows], axis=alt.Axis(title=None)),
-            x=alt.X("value:Q", axis=_money_axis(tickCount=5)),
+            x=alt.X("value:Q", axis=money_axis(tickCount=5)),
             color=alt.condition("datum.value > 0", alt.value(_RISE), alt.value(_FALL)),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
@@ -165,7 +165,7 @@ def against_base(rows: Sequence[dict[str, Any]], base: float) -> alt.LayerChart 
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             y=alt.Y("name:N", sort=listed, axis=alt.Axis(title=None, labelLimit=260)),
-            x=alt.X("value:Q", axis=_money_axis(tickCount=6)),
+            x=alt.X("value:Q", axis=money_axis(tickCount=6)),
             color=alt.Color(
                 "kind:N",
                 scale=alt.Scale(
@@ -224,14 +224,14 @@ def histogram(
     rows: Sequence[dict[str, Any]], marks: Sequence[dict[str, Any]]
 ) -> alt.LayerChart | alt.FacetChart:
     """Calls per cost bin on a log scale. Rows: low, high (USD), calls, label; marks: at, name."""
-    axis = _money_axis("Cost of one call", grid=False, tickCount=8)
+    axis = money_axis("Cost of one call", grid=False, tickCount=8)
     bars = (
         alt.Chart(_data([{**row, "zero": 0} for row in rows]))
         .mark_rect(color=ACCENT)
         .encode(
             x=alt.X("low:Q", scale=alt.Scale(type="log"), axis=axis),
             x2="high:Q",
-            y=alt.Y("zero:Q", axis=_count_axis("Calls", tickCount=5)),
+            y=alt.Y("zero:Q", axis=count_axis("Calls", tickCount=5)),
             y2="calls:Q",
             tooltip=[
                 alt.Tooltip("label:N", title="Cost of one call"),
@@ -258,7 +258,7 @@ def pareto(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
         .mark_bar(color=ACCENT, cornerRadiusEnd=2)
         .encode(
             x=x,
-            y=alt.Y("value:Q", axis=_money_axis("Cost", tickCount=5)),
+            y=alt.Y("value:Q", axis=money_axis("Cost", tickCount=5)),
             tooltip=[
                 alt.Tooltip("name:N", title=" "),
                 alt.Tooltip("label:N", title="Cost"),

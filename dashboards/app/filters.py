@@ -68,14 +68,17 @@ class Choice:
         return "; ".join(parts)
 
 
-def sidebar(source: Source) -> Choice:
-    """Draw the filters and read them. The store must hold calls."""
+def sidebar(source: Source, *, period: bool = True) -> Choice:
+    """Draw the filters and read them. The store must hold calls.
+
+    `period=False` leaves the period out, for pages that look at all history.
+    """
     books = source.ask(extent)
     if books is None:
         raise RuntimeError("filters need a store with calls")
     with st.sidebar:
-        zone = _zone(source)
-        span = _period(books, zone)
+        zone = time_zone(source)
+        span = _period(books, zone) if period else all_time(books, zone)
         where = _dimensions(source)
         st.caption("The filters are part of the address: copy it to share this view.")
     return Choice(span, previous(span), where)
@@ -87,7 +90,13 @@ def zone_names() -> tuple[str, ...]:
     return tuple(sorted(z for z in available_timezones() if "/" in z and "Etc/" not in z))
 
 
-def _zone(source: Source) -> str:
+def all_time(books: Extent, zone: str) -> Period:
+    """Everything in the books."""
+    return period("all time", books, zone)
+
+
+def time_zone(source: Source) -> str:
+    """The reader's time zone, which lives in the address."""
     options = list(dict.fromkeys([source.zone, "UTC", *zone_names()]))
     zone = st.selectbox(
         "Time zone", options, key="tz", bind="query-params",

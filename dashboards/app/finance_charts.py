@@ -1,4 +1,7 @@
-"""Charts of what is coming and why it moved: fan, waterfall. Floats are for the eye only."""
+"""Charts of what is coming and why it moved: fan, waterfall, days out of line.
+
+Floats are for the eye only.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +10,129 @@ from typing import Any
 
 import altair as alt
 
-from dashboards.app.charts import ACCENT, OTHER, PALETTE
+from dashboards.app.charts import ACCENT, OTHER, PALETTE, count_axis, money_axis
+
+ALARM, CALM = "#d95f5f", "#3f9f6b"
 
 
 def fan(
     actual: Sequence[dict[str, Any]],
     coming: Sequence[dict[str, Any]],
     limit: float | None = None,
-    unit: str = "USD",
+    *,
+    unit: str = "usd",
+    limit_name: str = "Budget",
+    last: Sequence[dict[str, Any]] = (),
+    height: int = 300,
 ) -> alt.LayerChart | alt.FacetChart:
-    """Running total so far (rows: day, value) and its P10, P50, P90 (day, low, middle, high), with
-    the amount of a budget as a line."""
-    x = alt.X("day:T", title=None, axis=alt.Axis(format="%d %b"))
-    axis = alt.Axis(title=f"Running total, {unit}", format="~s")
-    layers: list[alt.Chart] = [
-        alt.Chart(alt.Data(values=list(coming)))
-        .mark_area(opacity=0.25, color=ACCENT)
-        .encode(x=x, y=alt.Y("low:Q", axis=axis), y2="high:Q"),
-        alt.Chart(alt.Data(values=list(coming)))
-        .mark_line(strokeDash=[5, 4], color=ACCENT)
-        .encode(x=x, y="middle:Q", tooltip=["day:T", "low:Q", "middle:Q", "high:Q"]),
-        alt.Chart(alt.Data(values=list(actual)))
-        .mark_line(color=ACCENT, strokeWidth=2.5)
-        .encode(x=x, y="value:Q", tooltip=["day:T", "value:Q"]),
-    ]
+    """Running total so far (rows: day, value) and its P10, P50, P90 (day, low, middle, high), the
+    amount of a budget as a line, and the period before (`last`: day, value) as a thin one."""
+    # Labels by the day as written: a browser's own time zone must not move them.
+    x = alt.X("day:T", title=None, axis=alt.Axis(format="%b %d", grid=False, labelOverlap=True))
+    axis = money_axis(tickCount=5) if unit == "usd" else count_axis(tickCount=5)
+    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=True))
+    number = "$,.2f" if unit == "usd" else ",.0f"
+
+    def tip(name: str, title: str) -> alt.Tooltip:
+        return alt.Tooltip(f"{name}:Q", title=title, format=number)
+
+    when = alt.Tooltip("day:T", title="By the end of", format="%Y-%m-%d")
+    layers: list[alt.Chart] = []
+    if coming:
+        data = alt.Data(values=list(coming))
+        layers.append(
+            alt.Chart(data)
+            .mark_area(opacity=0.22, color=ACCENT)
+            .encode(x=x, y=alt.Y("low:Q", axis=axis), y2="high:Q")
+        )
+        layers.append(
+            alt.Chart(data)
+            .mark_line(strokeDash=[5, 4], color=ACCENT, strokeWidth=2)
+            .encode(
+                x=x,
+                y=alt.Y("middle:Q", axis=axis),
+                tooltip=[when, tip("low", "P10"), tip("middle", "P50"), tip("high", "P90")],
+            )
+        )
+    if last:
+        layers.append(
+            alt.Chart(alt.Data(values=list(last)))
+            .mark_line(color=OTHER, strokeWidth=1.5)
+            .encode(x=x, y=y, tooltip=[when, tip("value", "Month before, by that day")])
+        )
+    if actual:
+        layers.append(
+            alt.Chart(alt.Data(values=list(actual)))
+            .mark_line(color=ACCENT, strokeWidth=2.5, point=len(actual) == 1)
+            .encode(x=x, y=y, tooltip=[when, tip("value", "So far")])
+        )
     if limit is not None:
-        rule = alt.Chart(alt.Data(values=[{"limit": limit}])).mark_rule(color=PALETTE[1])
-        layers.append(rule.encode(y="limit:Q"))
-    return alt.LayerChart(layer=layers).properties(height=280)
+        amount = alt.Chart(alt.Data(values=[{"limit": limit, "name": limit_name}]))
+        layers.append(
+            amount.mark_rule(color=PALETTE[1], strokeWidth=2).encode(y=alt.Y("limit:Q", axis=axis))
+        )
+        layers.append(
+            amount.mark_text(
+                align="left", baseline="bottom", dx=4, dy=-3, color=PALETTE[1], fontWeight="bold"
+            ).encode(x=alt.value(0), y=alt.Y("limit:Q", axis=axis), text="name:N")
+        )
+    return alt.LayerChart(layer=layers).properties(height=height)
 
 
-def waterfall(rows: Sequence[dict[str, Any]]) -> alt.Chart:
+def waterfall(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
     """Rows in their order: step, low, high (USD), kind (total, up, down), label."""
     order = [row["step"] for row in rows]
-    return (
-        alt.Chart(alt.Data(values=list(rows)))
-        .mark_bar()
+    drawn = [{**row, "top": max(row["low"], row["high"])} for row in rows]
+    data = alt.Data(values=drawn)
+    x = alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=90))
+    tips = [alt.Tooltip("step:N", title="Step"), alt.Tooltip("label:N", title="Effect")]
+    bars = (
+        alt.Chart(data)
+        .mark_bar(size=46, cornerRadius=2)
         .encode(
-            x=alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("low:Q", title="USD"),
+            x=x,
+            y=alt.Y("low:Q", axis=money_axis(tickCount=5)),
             y2="high:Q",
             color=alt.Color(
                 "kind:N",
                 legend=None,
-                scale=alt.Scale(
-                    domain=["total", "up", "down"], range=[OTHER, PALETTE[1], PALETTE[2]]
-                ),
+                scale=alt.Scale(domain=["total", "up", "down"], range=[OTHER, ALARM, CALM]),
             ),
-            tooltip=[alt.Tooltip("step:N", title="Step"), alt.Tooltip("label:N", title="Effect")],
+            tooltip=tips,
         )
-        .properties(height=300)
     )
+    names = (
+        alt.Chart(data)
+        .mark_text(baseline="bottom", dy=-4, color=OTHER)
+        .encode(x=x, y=alt.Y("top:Q"), text="label:N", tooltip=tips)
+    )
+    return alt.layer(bars, names).properties(height=320)
+
+
+def out_of_line(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
+    """Days as bars, unusual ones marked, with what was usual as a tick. Rows: day, value, usual
+    (or None), state (`as usual`, `unusual`, `announced`), label, usual_label."""
+    x = alt.X("day:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True, grid=False))
+    tips = [
+        alt.Tooltip("day:N", title="Day"),
+        alt.Tooltip("label:N", title="Cost"),
+        alt.Tooltip("usual_label:N", title="Usual"),
+        alt.Tooltip("state:N", title=" "),
+    ]
+    states = ["as usual", "unusual", "announced"]
+    colours = alt.Color(
+        "state:N",
+        scale=alt.Scale(domain=states, range=[ACCENT, ALARM, PALETTE[5]]),
+        legend=alt.Legend(title=None, orient="bottom"),
+    )
+    bars = (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_bar(cornerRadiusEnd=2)
+        .encode(x=x, y=alt.Y("value:Q", axis=money_axis(tickCount=5)), color=colours, tooltip=tips)
+    )
+    usual = (
+        alt.Chart(alt.Data(values=[r for r in rows if r["usual"] is not None]))
+        .mark_tick(color=OTHER, thickness=2.5)
+        .encode(x=x, y="usual:Q", tooltip=tips)
+    )
+    return alt.layer(bars, usual).properties(height=280)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -81,6 +82,11 @@ def change(before: int, now: int) -> str | None:
     tenths = Decimal((now - before) * 100) / Decimal(before)
     rounded = tenths.quantize(Decimal("0.1"), ROUND_HALF_UP)
     return f"{rounded:+,} %" if rounded else "0 %"
+
+
+def plain_text(text: str) -> str:
+    """A text of the reader's own that Markdown shall show as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~:])", r"\\\1", text)
 
 
 def local(instant: datetime | None, zone: str) -> datetime | None:

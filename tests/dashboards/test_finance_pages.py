@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,7 +63,9 @@ def test_forecast(show: Callable[..., AppTest]) -> None:
 
 def test_budgets(show: Callable[..., AppTest]) -> None:
     app = show("budgets", budgets=BUDGETS)
-    assert [s.value.split(":")[0] for s in app.subheader] == ["All", "Tokens"]
+    titles = [m.value for m in app.markdown if m.value.startswith("####")]
+    assert [t.split()[1] for t in titles] == ["All", "Tokens"]
+    assert list(app.dataframe[0].value["name"]) == ["All", "Tokens"]
     assert not app.error
     assert "no budget yet" in text(show("budgets"))
     wrong = show("budgets", budgets=[{"name": "a", "amont": "1 USD"}])
@@ -88,3 +91,70 @@ def test_export_of_nothing(show: Callable[..., AppTest]) -> None:
     app = show("export", query={"team": "nobody"})
     assert "No calls in this period" in text(app)
     assert not app.metric
+
+
+def test_the_month_against_its_budget(show: Callable[..., AppTest]) -> None:
+    """The figures of `tokenbooks budget --as-of 2026-03-21`, and of the forecast page."""
+    app = show("overview", query={"as_of": "2026-03-21"}, budgets=BUDGETS)
+    shown = {m.label: m.value for m in app.metric}
+    assert "March 2026, month to date" in text(app)
+    assert shown["Spent so far"] == "$93.84"
+    assert shown["Budget"] == "$150.00"
+    ahead = show("forecast", query={"as_of": "2026-03-21"})
+    assert shown["Expected at the month's end"] == {m.label: m.value for m in ahead.metric}["P50"]
+    assert 0 < float(shown["Chance to exceed"].split()[0]) < 50
+    assert "the budget “All” (orange)" in text(app)
+
+
+def test_the_budget_is_the_one_of_the_filter(show: Callable[..., AppTest]) -> None:
+    held = [*BUDGETS, {"name": "Search", "amount": "20 USD", "scope": {"team": "search"}}]
+    shown = {
+        team: {m.label: m.value for m in app.metric}["Budget"]
+        for team in ("search", "platform")
+        if (app := show("overview", query={"team": team}, budgets=held))
+    }
+    assert shown == {"search": "$20.00", "platform": "none"}
+
+
+def test_what_has_no_price_is_no_zero_in_the_forecast(show: Callable[..., AppTest]) -> None:
+    app = show("forecast", query={"as_of": "2026-03-21"})
+    table = next(d.value for d in app.dataframe if "history" in d.value.columns)
+    row = table[table["variant"].str.startswith("nightjar")].iloc[0]
+    assert row[["spent", "low", "middle", "high"]].isna().all()
+    assert row["history"] == "unpriced"
+
+
+def test_a_budget_is_made_on_the_page(show: Callable[..., AppTest], tmp_path: Path) -> None:
+    """Filled in, judged before it exists, written to the settings, and then in the list."""
+    file = tmp_path / "tokenbooks.toml"
+    file.write_text('timezone = "UTC"\n')
+    held: dict[str, Any] = {
+        "budgets": [], "file": file, "serve": SimpleNamespace(edit=True),
+    }  # fmt: skip
+    app = show("budgets", query={"as_of": "2026-03-21"}, **held)
+    field: dict[str, Any] = {w.label: w for w in (*app.text_input, *app.multiselect)}
+    field["Name"].input("Search")
+    field["Amount"].input("9.50")
+    field["Only calls with a certain"].set_value(["team"])
+    app.run()
+    next(m for m in app.multiselect if m.key == "new_team").set_value(["search"]).run()
+    assert not app.exception
+    assert "$10.94" in text(app).replace("\\", "")  # already over it
+    next(b for b in app.button if b.label == "Add to the settings file").click().run()
+    assert not app.exception
+    made = tomllib.loads(file.read_text())
+    assert made["budgets"][0]["amount"] == "9.50 USD"
+    assert made["budgets"][0]["scope"] == {"team": ["search"]}
+    assert list(app.dataframe[0].value["state"]) == ["over"]
+
+
+def test_a_page_that_may_not_write_shows_the_toml(show: Callable[..., AppTest]) -> None:
+    app = show("budgets", query={"as_of": "2026-03-21"})
+    field = {w.label: w for w in app.text_input}
+    field["Name"].input("Search")
+    field["Amount"].input("much")
+    app.run()
+    assert "is no amount" in app.error[0].value
+    next(w for w in app.text_input if w.label == "Amount").input("5").run()
+    assert 'amount = "5 USD"' in app.code[0].value
+    assert not [b for b in app.button if "Add" in b.label]

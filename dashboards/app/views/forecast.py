@@ -2,76 +2,68 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
+from typing import Any
 
-import numpy as np
 import streamlit as st
 
-from budgets.spend.outlook import cumulative_fan
-from budgets.spend.periods import Span, period_of
-from dashboards.app import finance_charts, parts, source
+from budgets.spend.periods import Span
+from dashboards.app import finance_charts, outlooks, parts, source
 from dashboards.app.filters import sidebar
+from dashboards.app.outlooks import Ahead
 from dashboards.app.parts import Column
-from dashboards.forecasting.outlook import ForecastError, Outlook, look_ahead, starting_day
-from dashboards.queries.scope import Scope
+from dashboards.forecasting.outlook import ForecastError
 
 books = source.current()
-choice = sidebar(books)
-zone = choice.zone
+choice = sidebar(books, period=False)
+with st.sidebar:
+    looked_from = outlooks.as_of()
 
 
-def draw(seen: Outlook, span: Span, name: str) -> None:
-    """One period: its range, the fan, and the rows that make it up."""
-    low, middle, high = seen.end_of(span)
-    spent = seen.spent(span)
+def cents(value: float) -> int:
+    """A forecast in whole cents, as pico-dollars: more digits would say more than is known."""
+    return round(value * 100) * 10**10
+
+
+def draw(ahead: Ahead, span: Span, name: str) -> None:
+    """One period: its range, the fan with its table, and the rows that make it up."""
+    seen = ahead.seen
+    low, middle, high = (cents(v) for v in seen.end_of(span, ahead.where))
+    spent = ahead.spent(span)
     st.subheader(f"{name} to {span.until - timedelta(days=1)}")
     with st.grid(4, min_column_width=140):
         st.metric("So far", parts.money(spent), border=True)
-        st.metric("P10", f"${low:,.2f}", border=True, help="One path in ten ends below.")
-        st.metric("P50", f"${middle:,.2f}", border=True, help="Half of the paths end below.")
-        st.metric("P90", f"${high:,.2f}", border=True, help="One path in ten ends above.")
-    by_day: dict[date, int] = {}
-    for row in seen.seen.cost.values():
-        for day, pico in zip(seen.seen.days, row, strict=True):
-            by_day[day] = by_day.get(day, 0) + pico
-    running, actual = 0, []
-    for day in sorted(d for d in by_day if d in span):
-        running += by_day[day]
-        actual.append({"day": f"{day}T00:00:00", "value": running / 1e12})
-    within = seen.ahead(span)
-    paths = seen.money()[:, within]
-    fan = cumulative_fan(paths, spent / 1e12)
-    days = seen.dates[within].astype(object).tolist()
-    coming = [
-        {"day": f"{d}T00:00:00", "low": a, "middle": b, "high": c}
-        for d, (a, b, c) in zip(days, np.asarray(fan).T.tolist(), strict=True)
+        st.metric("P10", parts.money(low), border=True, help="One path in ten ends below.")
+        st.metric("P50", parts.money(middle), border=True, help="Half of the paths end below.")
+        st.metric("P90", parts.money(high), border=True, help="One path in ten ends above.")
+    running, fan = ahead.running(span), ahead.fan(span)
+    actual, coming = outlooks.fan_rows([(d, v / 1e12) for d, v in running], fan)
+    rows = [{"day": d, "spent": v} for d, v in running]
+    rows += [
+        {"day": d, "low": cents(a), "middle": cents(b), "high": cents(c)} for d, a, b, c in fan
     ]
-    st.altair_chart(
-        finance_charts.fan(actual, coming), width="stretch", key=f"fan_{name}",
-        alt=f"Running spend of the {name.lower()} with its forecast: P50 {middle:,.2f} USD.",
+    parts.chart(
+        finance_charts.fan(actual, coming),
+        rows,
+        [
+            Column("day", "By the end of", "date"), Column("spent", "Spent", "usd"),
+            Column("low", "P10", "usd"), Column("middle", "P50", "usd"),
+            Column("high", "P90", "usd"),
+        ],
+        f"fan-{name.lower()}",
+        caption="Running cost of priced calls (line), then the middle of 300 sample paths (dashes)"
+        " and the band from P10 to P90, meant to hold four times in five.",
+        alt=f"Running spend of the {name.lower()} with its forecast: {parts.money(spent)} so far, "
+        f"expected {parts.money(middle)}, between {parts.money(low)} and {parts.money(high)}.",
     )  # fmt: skip
-    st.caption(
-        "Running cost of priced calls; beyond the line the middle of 300 sample paths, and the "
-        "band from P10 to P90, meant to hold four times in five."
-    )
-    rows = []
-    for keys in sorted({leaf.keys[:2] for leaf in seen.units}):
-        where: dict[str, str] = {"team": keys[0], "variant": keys[1]}
-        ends = seen.end_of(span, where)
-        stands = next(iter(seen.rungs(where)), None)
-        rows.append(
-            {
-                **where, "spent": seen.spent(span, where),
-                "low": round(ends[0], 2), "middle": round(ends[1], 2), "high": round(ends[2], 2),
-                "history": "unpriced" if stands is None else stands.value,
-            }
-        )  # fmt: skip
+    st.markdown("**What it is made of**")
     parts.table(
-        sorted(rows, key=lambda r: -r["middle"]),
+        leaves(ahead, span),
         [
             Column("team", "Team"), Column("variant", "Variant"),
-            Column("spent", "So far", "usd"), Column("low", "P10", "price"),
-            Column("middle", "P50", "price"), Column("high", "P90", "price"),
+            Column("spent", "So far", "usd"), Column("low", "P10", "usd"),
+            Column("middle", "P50", "usd", "Middles need not add up to the middle of the sum"),
+            Column("high", "P90", "usd"),
             Column("history", "Stands on", help="How much history the forecast rests on."),
         ],
         f"forecast-{name.lower()}",
@@ -79,22 +71,37 @@ def draw(seen: Outlook, span: Span, name: str) -> None:
     )  # fmt: skip
 
 
+def leaves(ahead: Ahead, span: Span) -> list[dict[str, Any]]:
+    """Rows by team and variant, dearest first; what has no price has no amount."""
+    seen, rows = ahead.seen, []
+    shown = {leaf.keys[:2] for leaf in seen.leaves(ahead.where)}
+    for team, variant in sorted(shown):
+        where: dict[str, str] = {"team": team, "variant": variant}
+        held = seen.leaves(where)
+        priced = any(seen.prices[leaf] is not None for leaf in held)
+        low, middle, high = (
+            (cents(v) for v in seen.end_of(span, where)) if priced else (None, None, None)
+        )
+        stands = next(iter(seen.rungs(where)), None)
+        rows.append(
+            {
+                "team": team, "variant": variant, "low": low, "middle": middle, "high": high,
+                "spent": seen.spent(span, where) if priced else None,
+                "history": "unpriced" if stands is None else stands.value,
+            }
+        )  # fmt: skip
+    return sorted(rows, key=lambda r: (r["middle"] is None, -(r["middle"] or 0)))
+
+
 try:
-    start, note = books.ask(starting_day, Scope(zone=zone))
-    month, quarter = period_of(start, "month"), period_of(start, "quarter")
-    seen = books.ask_priced(
-        look_ahead, (), Scope(zone=zone, where=choice.where),
-        horizon=(quarter.until - start).days, start=start, since=quarter.since,
-    )  # fmt: skip
+    ahead = outlooks.look(books, choice.zone, choice.where, looked_from)
 except ForecastError as error:
     parts.nothing(f"{str(error).capitalize()}.")
 else:
-    st.caption("The period filter does not apply here: a forecast uses all history.")
-    for text in (note, *seen.notes):
-        if text:
-            st.info(text.replace(" (--as-of changes it)", ""), icon=":material/info:")
-    if all(price is None for price in seen.prices.values()):
+    for note in ahead.notes:
+        st.caption(f":material/info: {note}")
+    if all(ahead.seen.prices[leaf] is None for leaf in ahead.seen.leaves(ahead.where)):
         st.warning("Nothing here has a price: the forecast cost is **unpriced**.")
     else:
-        draw(seen, month, "Month")
-        draw(seen, quarter, "Quarter")
+        draw(ahead, ahead.month, "Month")
+        draw(ahead, ahead.quarter, "Quarter")

@@ -1,4 +1,4 @@
-"""Overview: what was spent, on what, and what changed."""
+"""Overview: the month against its budget, what was spent, on what, and what changed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,116 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.app import charts, parts, source
+from budgets.spend.model import Budget, BudgetError, read_budgets
+from dashboards.app import charts, finance_charts, outlooks, parts, source
 from dashboards.app.filters import Choice, sidebar
 from dashboards.app.parts import Column
+from dashboards.forecasting.outlook import ForecastError
 from dashboards.queries.movers import movers
 from dashboards.queries.periods import Period, end_of, grain, scope_of, steps, variants_in_order
 from dashboards.queries.scope import show_value
 from dashboards.queries.spend import Spend, SpendRow, spend
+from pricing.currency import CurrencyError, Exchange
 
 books = source.current()
 choice = sidebar(books)
+with st.sidebar:
+    looked_from = outlooks.as_of()
+
+
+def budget_of(where: dict[str, list[str]]) -> Budget | None:
+    """The monthly budget in money that covers exactly what is shown, if the settings hold one."""
+    same = {k: sorted(v) for k, v in where.items()}
+    for held in read_budgets(getattr(books.settings, "budgets", None) or []):
+        covers = {k: sorted(v) for k, v in held.scope.items()} == same
+        if held.period == "month" and not held.amount.in_tokens and covers:
+            return held
+    return None
+
+
+def month_to_date() -> None:
+    """The running month with its forecast, the budget it must stay within, and the month before."""
+    ahead = outlooks.look(books, choice.zone, choice.where, looked_from)
+    month, name = ahead.month, f"{ahead.month.since:%B %Y}"
+    budget = budget_of(choice.where)
+    limit: int | None = None
+    if budget is not None:
+        exchange = Exchange.from_settings(getattr(books.settings, "currency", None) or {})
+        limit = exchange.to_pico(budget.amount.value, budget.amount.unit, ahead.start)
+    st.subheader(f"{name}, month to date")
+    if not any(price is not None for price in ahead.seen.prices.values()):
+        parts.nothing("Nothing here has a price: the month's cost is unknown.")
+        return
+    spent = ahead.spent(month)
+    low, middle, high = ahead.seen.end_of(month, ahead.where)
+    ends = [round(v * 100) * 10**10 for v in (low, middle, high)]
+    paths = ahead.seen.money(ahead.where)[:, ahead.seen.ahead(month)].sum(axis=1) + spent / 1e12
+    with st.grid(4, min_column_width=150):
+        st.metric(
+            "Spent so far", parts.money(spent), border=True, height="stretch",
+            help=f"From {month.since} until the forecast begins, {ahead.start}.",
+        )  # fmt: skip
+        st.metric(
+            "Expected at the month's end", parts.money(ends[1]), border=True, height="stretch",
+            help=f"P50, the middle of the paths. P10 {parts.money(ends[0])}, "
+            f"P90 {parts.money(ends[2])}.",
+        )  # fmt: skip
+        st.metric(
+            "Budget", "none" if limit is None else parts.money(limit), border=True,
+            height="stretch", help=budget.name if budget else "See the Budgets page.",
+        )  # fmt: skip
+        over = None if limit is None else float((paths > limit / 1e12).mean())
+        st.metric(
+            "Chance to exceed", "–" if over is None else parts.share(over), border=True,
+            height="stretch", help="The share of forecast paths that end above the budget.",
+        )  # fmt: skip
+    running, past = ahead.running(month), ahead.running(ahead.before)
+    fan = ahead.fan(month)
+    actual, coming = outlooks.fan_rows([(d, v / 1e12) for d, v in running], fan)
+    # The month before is drawn on this month's days: its first on the first.
+    shifted = [
+        {"day": f"{month.since + (d - ahead.before.since)}T00:00:00", "value": v / 1e12}
+        for d, v in past
+        if month.since + (d - ahead.before.since) < month.until
+    ]
+    by_day = dict(running)
+    before_by_day = {month.since + (d - ahead.before.since): v for d, v in past}
+    bands = {d: [round(v * 100) * 10**10 for v in b] for d, *b in fan}
+    rows = [
+        {
+            "day": d, "spent": by_day.get(d), "before": before_by_day.get(d),
+            "low": bands[d][0] if d in bands else None,
+            "middle": bands[d][1] if d in bands else None,
+            "high": bands[d][2] if d in bands else None,
+        }
+        for d in (month.since + timedelta(days=n) for n in range(month.days))
+    ]  # fmt: skip
+    parts.chart(
+        finance_charts.fan(
+            actual, coming, None if limit is None else limit / 1e12, last=shifted,
+            limit_name=budget.name if budget else "",
+        ),
+        rows,
+        [
+            Column("day", "By the end of", "date"), Column("spent", "Spent", "usd"),
+            Column("low", "P10", "usd"), Column("middle", "P50", "usd"),
+            Column("high", "P90", "usd"),
+            Column("before", f"{ahead.before.since:%B}, by that day", "usd"),
+        ],
+        "month-to-date",
+        caption="Running cost of priced calls (line), the middle of the forecast's paths (dashes) "
+        "with the band from P10 to P90"
+        + (f", the budget “{budget.name}” (orange)" if budget else "")
+        + (f", and {ahead.before.since:%B} on the same days (grey)" if shifted else "")
+        + ". The period on the left does not apply here.",
+        alt=f"Running spend of {name}: {parts.money(spent)} so far, expected "
+        f"{parts.money(ends[1])} at the end"
+        + (f", budget {parts.money(limit)}." if limit is not None else "."),
+    )  # fmt: skip
+    for note in ahead.notes:
+        st.caption(f":material/info: {note}")
+    if budget is None:
+        st.caption("No monthly budget covers exactly this choice. [Add one](budgets)")
 
 
 def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> None:
@@ -212,6 +312,13 @@ else:
         answer.total.unpriced_calls, answer.total.calls, answer.total.unpriced_tokens,
         answer.total.assumed_calls,
     )  # fmt: skip
+    try:
+        month_to_date()
+    except ForecastError as error:
+        st.info(f"No forecast: {error}.", icon=":material/info:")
+    except (BudgetError, CurrencyError) as error:
+        parts.problem(str(error))
+    st.subheader(f"{choice.period.words()}, key figures")
     key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
     if earlier.calls:
         st.caption(f"Changes are against {choice.before.words()}.")
