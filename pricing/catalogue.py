@@ -367,7 +367,7 @@ class Catalogue:
         place, guess = self._region(billing, variant, wanted, region or cloud_region(model))
         if guess:
             status = "assumed" if status == "exact" else status
-            reasons.append("region not stated, the price without residency assumed")
+            reasons.append("region not stated, the seller's base price assumed")
         card = CardKey(billing, variant, wanted, place)
         return Route(
             provider, vendor, model, tier, region, variant, card, status, "; ".join(reasons)
