@@ -21,7 +21,8 @@ from typing import Any
 
 
 def public(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The `__getattr__` of `package`: `homes` maps each public name to the module that defines it.
+    """The `__getattr__` of `package`: `homes` maps each public name to the module that defines it,
+    in full or from the package on (`.estimator`).
 
     The function raises AttributeError for every other name, as an attribute lookup must.
     """
@@ -30,6 +31,6 @@ def public(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         home = homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(home), name)
+        return getattr(import_module(home, package), name)
 
     return find

@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from budgets.check.outputs import FORMATS, render
 
 _HOME = {
-    "CheckConfigError": "errors",
-    "CheckOptions": "options",
-    "CheckResult": "options",
-    "FORMATS": "outputs",
-    "LoggedTraffic": "options",
-    "PromptError": "errors",
-    "StoreError": "options",
-    "StoreTraffic": "options",
-    "register": "command",
-    "render": "outputs",
-    "run": "engine",
+    "CheckConfigError": ".errors",
+    "CheckOptions": ".options",
+    "CheckResult": ".options",
+    "FORMATS": ".outputs",
+    "LoggedTraffic": ".options",
+    "PromptError": ".errors",
+    "StoreError": ".options",
+    "StoreTraffic": ".options",
+    "register": ".command",
+    "render": ".outputs",
+    "run": ".engine",
 }
 
 __all__ = [
@@ -44,4 +44,4 @@ __all__ = [
     "StoreError", "StoreTraffic", "register", "render", "run",
 ]  # fmt: skip
 
-__getattr__ = public(__name__, {name: f"{__name__}.{home}" for name, home in _HOME.items()})
+__getattr__ = public(__name__, _HOME)

@@ -9,8 +9,9 @@ this would have been on traffic not seen. Everything public is imported when fir
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from ingest.traffic.catalogue_prices import CataloguePrices
@@ -38,28 +39,28 @@ if TYPE_CHECKING:
     from ingest.traffic.validation import validate
 
 _HOME = {
-    "CataloguePrices": "catalogue_prices",
-    "Scenario": "scenario",
-    "ScenarioError": "scenario",
-    "Trace": "trace",
-    "TraceError": "trace",
-    "check_scenario": "scenario",
-    "fill_from_store": "fitting",
-    "fit": "fitting",
-    "fit_scenario": "fitting",
-    "generate": "generating",
-    "load_scenario": "scenario",
-    "load_trace": "load",
-    "parse_scenario": "scenario",
-    "replay": "replaying",
-    "scenario_template": "fitting",
-    "schema": "scenario",
-    "simulate": "month",
-    "trace_from_rows": "fitting",
-    "trace_from_store": "stored",
-    "validate": "validation",
-    "write_log": "generating",
-    "write_trace": "stored",
+    "CataloguePrices": ".catalogue_prices",
+    "Scenario": ".scenario",
+    "ScenarioError": ".scenario",
+    "Trace": ".trace",
+    "TraceError": ".trace",
+    "check_scenario": ".scenario",
+    "fill_from_store": ".fitting",
+    "fit": ".fitting",
+    "fit_scenario": ".fitting",
+    "generate": ".generating",
+    "load_scenario": ".scenario",
+    "load_trace": ".load",
+    "parse_scenario": ".scenario",
+    "replay": ".replaying",
+    "scenario_template": ".fitting",
+    "schema": ".scenario",
+    "simulate": ".month",
+    "trace_from_rows": ".fitting",
+    "trace_from_store": ".stored",
+    "validate": ".validation",
+    "write_log": ".generating",
+    "write_trace": ".stored",
 }
 
 __all__ = [
@@ -87,9 +88,4 @@ __all__ = [
     "write_trace",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for."""
-    if name in _HOME:
-        return getattr(import_module(f"ingest.traffic.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'ingest.traffic' has no attribute {name!r}")
+__getattr__ = public(__name__, _HOME)

@@ -8,15 +8,13 @@ simulator needs: `tokenbooks check` starts without it.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pricing.caching.rules import CacheRule, load_rules, parse_rules, rule_for
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from pricing.caching.simulator import BlockStream, apply_floor, cached_tokens, chain, number
-
-_SIMULATOR = {"BlockStream", "apply_floor", "cached_tokens", "chain", "number"}
 
 __all__ = [
     "BlockStream",
@@ -30,8 +28,6 @@ __all__ = [
     "rule_for",
 ]
 
+_SIMULATOR = ("BlockStream", "apply_floor", "cached_tokens", "chain", "number")
 
-def __getattr__(name: str) -> object:
-    if name in _SIMULATOR:
-        return getattr(import_module("pricing.caching.simulator"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = public(__name__, dict.fromkeys(_SIMULATOR, ".simulator"))

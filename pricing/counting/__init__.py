@@ -10,8 +10,9 @@ heavy is imported before the first count. A worked example::
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from pricing.lazy import public
 
 if TYPE_CHECKING:
     from pricing.counting.calibration import Calibration, Sample, calibrate
@@ -28,21 +29,21 @@ if TYPE_CHECKING:
     )
 
 _HOME = {
-    "Calibration": "calibration",
-    "Sample": "calibration",
-    "calibrate": "calibration",
-    "count_request": "count",
-    "count_text": "count",
-    "backend": "encode",
-    "encoder": "encode",
-    "endpoint_of": "count",
-    "Basis": "result",
-    "CountingError": "result",
-    "RequestError": "result",
-    "RequestTokens": "result",
-    "TextTokens": "result",
-    "UnknownModelError": "result",
-    "VocabularyError": "result",
+    "Calibration": ".calibration",
+    "Sample": ".calibration",
+    "calibrate": ".calibration",
+    "count_request": ".count",
+    "count_text": ".count",
+    "backend": ".encode",
+    "encoder": ".encode",
+    "endpoint_of": ".count",
+    "Basis": ".result",
+    "CountingError": ".result",
+    "RequestError": ".result",
+    "RequestTokens": ".result",
+    "TextTokens": ".result",
+    "UnknownModelError": ".result",
+    "VocabularyError": ".result",
 }
 
 __all__ = [
@@ -51,9 +52,4 @@ __all__ = [
     "count_text", "encoder", "endpoint_of",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> object:
-    home = _HOME.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+__getattr__ = public(__name__, _HOME)
