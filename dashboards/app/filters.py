@@ -29,6 +29,7 @@ from dashboards.queries.periods import (
     values,
 )
 from dashboards.queries.scope import Scope, zone_info
+from dashboards.queries.spend import spend
 
 MAIN = ("team", "variant")
 MORE = ("project", "feature", "customer", "environment", "tier", "seller", "provider", "status")
@@ -82,6 +83,16 @@ def sidebar(source: Source, *, period: bool = True) -> Choice:
         where = _dimensions(source)
         st.caption("The filters are part of the address: copy it to share this view.")
     return Choice(span, previous(span), where)
+
+
+def compared(source: Source, chosen: Choice) -> tuple[Period, Period]:
+    """(before, now): the period and the one before it, or, where the books begin with the period,
+    its last seven days and the seven before."""
+    if source.ask(spend, (), chosen.scope_before).total.calls:
+        return chosen.before, chosen.period
+    end, week = chosen.period.covered, timedelta(days=7)
+    zone = chosen.zone
+    return Period(end - 2 * week, end - week, end - week, zone), Period(end - week, end, end, zone)
 
 
 @cache

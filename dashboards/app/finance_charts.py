@@ -79,19 +79,21 @@ def fan(
     return alt.LayerChart(layer=layers).properties(height=height)
 
 
-def waterfall(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
-    """Rows in their order: step, low, high (USD), kind (total, up, down), label."""
+def waterfall(rows: Sequence[dict[str, Any]], base: float = 0.0) -> alt.LayerChart | alt.FacetChart:
+    """Rows in their order: step, low, high (USD), kind (total, up, down), label. The axis begins
+    at `base`."""
     order = [row["step"] for row in rows]
     drawn = [{**row, "top": max(row["low"], row["high"])} for row in rows]
     data = alt.Data(values=drawn)
     x = alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=90))
+    scale = alt.Scale(zero=False, domainMin=base) if base else alt.Scale(zero=True)
     tips = [alt.Tooltip("step:N", title="Step"), alt.Tooltip("label:N", title="Effect")]
     bars = (
         alt.Chart(data)
         .mark_bar(size=46, cornerRadius=2)
         .encode(
             x=x,
-            y=alt.Y("low:Q", axis=money_axis(tickCount=5)),
+            y=alt.Y("low:Q", axis=money_axis(tickCount=5), scale=scale),
             y2="high:Q",
             color=alt.Color(
                 "kind:N",

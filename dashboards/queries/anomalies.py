@@ -146,6 +146,22 @@ def store_anomalies(
     return Found(since, until, tuple(reported), tuple(announced), len(seen.days) - first)
 
 
+def usual_by_day(cost: Mapping[date, int], days: Sequence[date]) -> dict[date, int | None]:
+    """What each day would usually cost: the mean of the same weekday in the four weeks before, in
+    pico-dollars rounded down; None where no such day lies within the history.
+
+    >>> usual_by_day({date(2026, 3, 2): 10, date(2026, 3, 9): 21}, [date(2026, 3, 16)])
+    {datetime.date(2026, 3, 16): 15}
+    """
+    first = min(cost, default=date.max)
+    found: dict[date, int | None] = {}
+    for day in days:
+        same = [day - timedelta(days=7 * n) for n in range(1, 5)]
+        seen = [cost.get(d, 0) for d in same if d >= first]
+        found[day] = sum(seen) // len(seen) if seen else None
+    return found
+
+
 def _key_tag(con: duckdb.DuckDBPyConnection) -> list[str]:
     for name in KEY_TAGS:
         if con.execute(

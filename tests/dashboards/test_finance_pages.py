@@ -158,3 +158,34 @@ def test_a_page_that_may_not_write_shows_the_toml(show: Callable[..., AppTest]) 
     next(w for w in app.text_input if w.label == "Amount").input("5").run()
     assert 'amount = "5 USD"' in app.code[0].value
     assert not [b for b in app.button if "Add" in b.label]
+
+
+def test_any_two_periods_are_compared(show: Callable[..., AppTest]) -> None:
+    """The figures of `tokenbooks why --from 2026-03-02..2026-03-16 --to 2026-03-16..2026-03-30`."""
+    app = show(
+        "why",
+        query={"period": "Custom", "days": "2026-03-16", "from": "2026-03-02", "to": "2026-03-15"},
+    )
+    assert "Before: 2026-03-02 to 2026-03-15. Now: 2026-03-16" in text(app)
+    whole = show("why")
+    assert "last seven days are compared" in text(whole)  # nothing is stored before the month
+    table = whole.dataframe[0].value
+    effects = table[~table["effect"].isin(["before", "now"])]["value"].sum()
+    ends = dict(zip(table["effect"], table["value"], strict=True))
+    assert ends["now"] - ends["before"] == pytest.approx(effects, abs=1e-9)
+    assert len(table) == 9
+
+
+def test_days_out_of_line_are_drawn_and_named(show: Callable[..., AppTest]) -> None:
+    quiet = show("anomalies", query={"tz": "UTC"})
+    assert "Nothing unusual" in quiet.success[0].value
+    assert len(quiet.dataframe[0].value) == 31  # the table behind the chart: every day
+    low = show("anomalies", anomalies={"floor": "0.01", "threshold": 1.0})
+    said = text(low)
+    assert "What stood out" in said
+    assert "instead of" in said and "Mostly" in said and "meter" in said
+    causes = low.dataframe[2].value
+    for (_, scope, _), part in causes.groupby(["first", "scope", "dimension"]):
+        row = low.dataframe[1].value
+        excess = row[(row["scope"] == scope) & (row["first"] == part["first"].iloc[0])]["excess"]
+        assert part["excess"].sum() == pytest.approx(excess.iloc[0], abs=1e-9)

@@ -198,10 +198,10 @@ def form() -> dict[str, Any]:
         start = right.number_input("Fiscal year begins with month", 1, 12, 1)
         held["fiscal_start"] = int(start) if start != 1 else None
     elif held["period"] == "custom":
-        none_yet: Any = ()
-        days = right.date_input("First and last day", none_yet, format="YYYY-MM-DD")
-        if isinstance(days, tuple) and len(days) == 2:
-            held["since"], held["until"] = days[0], days[1] + timedelta(days=1)
+        first = right.date_input("First day", None, format="YYYY-MM-DD")
+        last = right.date_input("Last day", None, format="YYYY-MM-DD")
+        if isinstance(first, date) and isinstance(last, date):
+            held["since"], held["until"] = first, last + timedelta(days=1)
     marks = ["50 %", "80 %", "100 %", "P50", "P90"]
     says = "A share of the amount spent, or a quantile of the forecast's end: 80 %, P90, P90 120 %."
     left, right = st.columns(2)

@@ -11,11 +11,11 @@ import streamlit as st
 
 from budgets.spend.model import Budget, BudgetError, read_budgets
 from dashboards.app import charts, finance_charts, outlooks, parts, source
-from dashboards.app.filters import Choice, sidebar
+from dashboards.app.filters import compared, sidebar
 from dashboards.app.parts import Column
 from dashboards.forecasting.outlook import ForecastError
 from dashboards.queries.movers import movers
-from dashboards.queries.periods import Period, end_of, grain, scope_of, steps, variants_in_order
+from dashboards.queries.periods import end_of, grain, scope_of, steps, variants_in_order
 from dashboards.queries.scope import show_value
 from dashboards.queries.spend import Spend, SpendRow, spend
 from pricing.currency import CurrencyError, Exchange
@@ -229,20 +229,10 @@ def _by_variant(answer: Spend) -> dict[str, int]:
     return sums
 
 
-def compared(chosen: Choice) -> tuple[Period, Period]:
-    """(before, now): the period and the one before it, or, where the books begin with the period,
-    its last seven days and the seven before."""
-    if books.ask(spend, (), chosen.scope_before).total.calls:
-        return chosen.before, chosen.period
-    end, week = chosen.period.covered, timedelta(days=7)
-    zone = chosen.zone
-    return Period(end - 2 * week, end - week, end - week, zone), Period(end - week, end, end, zone)
-
-
 def what_changed() -> None:
     """The largest moves by a dimension of the reader's choice."""
     st.subheader("What changed")
-    before, now = compared(choice)
+    before, now = compared(books, choice)
     by = st.segmented_control(
         "By", ["variant", "team", "feature", "tier", "seller"], default="variant", required=True,
         key="changed_by", bind="query-params", format_func=str.capitalize,
