@@ -99,7 +99,7 @@ def over_time(
             color=alt.Color(
                 "name:N",
                 scale=alt.Scale(domain=names, range=range_),
-                legend=alt.Legend(title=None, orient="bottom", columns=6, labelLimit=200),
+                legend=alt.Legend(title=None, orient="bottom", columns=4, labelLimit=160),
             ),
             tooltip=[
                 alt.Tooltip("when:N", title=unit.capitalize()),

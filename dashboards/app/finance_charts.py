@@ -87,13 +87,15 @@ def waterfall(rows: Sequence[dict[str, Any]], base: float = 0.0) -> alt.LayerCha
     data = alt.Data(values=drawn)
     x = alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=90))
     scale = alt.Scale(zero=False, domainMin=base) if base else alt.Scale(zero=True)
+    # Between two close totals whole dollars would repeat themselves along the axis.
+    axis = alt.Axis(title=None, format="$,.2f", tickCount=5) if base else money_axis(tickCount=5)
     tips = [alt.Tooltip("step:N", title="Step"), alt.Tooltip("label:N", title="Effect")]
     bars = (
         alt.Chart(data)
         .mark_bar(size=46, cornerRadius=2)
         .encode(
             x=x,
-            y=alt.Y("low:Q", axis=money_axis(tickCount=5), scale=scale),
+            y=alt.Y("low:Q", axis=axis, scale=scale),
             y2="high:Q",
             color=alt.Color(
                 "kind:N",

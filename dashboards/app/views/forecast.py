@@ -31,7 +31,7 @@ def draw(ahead: Ahead, span: Span, name: str) -> None:
     low, middle, high = (cents(v) for v in seen.end_of(span, ahead.where))
     spent = ahead.spent(span)
     st.subheader(f"{name} to {span.until - timedelta(days=1)}")
-    with st.grid(4, min_column_width=140):
+    with st.grid(4, min_column_width=110):
         st.metric("So far", parts.money(spent), border=True)
         st.metric("P10", parts.money(low), border=True, help="One path in ten ends below.")
         st.metric("P50", parts.money(middle), border=True, help="Half of the paths end below.")

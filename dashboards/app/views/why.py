@@ -102,14 +102,11 @@ def draw(made: Explanation) -> None:
         )  # fmt: skip
 
 
-left, right = st.columns(2)
-with left:
-    picked = other_period(choice.period)
-with right:
-    by = st.multiselect(
-        "Groups", [*GROUPS, *books.ask(tag_names)], default=list(DEFAULT_BY), key="groups",
-        bind="query-params", help="What counts as mix, as new and as retired.",
-    )  # fmt: skip
+picked = other_period(choice.period)
+by = st.multiselect(
+    "Groups", [*GROUPS, *books.ask(tag_names)], default=list(DEFAULT_BY), key="groups",
+    bind="query-params", help="What counts as mix, as new and as retired.",
+)  # fmt: skip
 before, now = (picked, choice.period) if picked is not None else compared(books, choice)
 made = explain(
     books.ask(cells, scope_of(before, choice.where), tuple(by)),
