@@ -110,7 +110,7 @@ def page() -> Iterator[Callable[..., Any]]:
 
     def run(store: Store, name: str, *, zone: str = "UTC", **query: str | list[str]) -> Any:
         install(store, zone)
-        app = AppTest.from_file(str(MAIN), default_timeout=20)
+        app = AppTest.from_file(str(MAIN), default_timeout=90)
         for key, value in query.items():
             app.query_params[key] = value
         if name != "overview":

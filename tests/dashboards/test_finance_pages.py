@@ -33,7 +33,7 @@ def show(demo_db: Path, tmp_path: Path) -> Iterator[Callable[..., AppTest]]:
         source.install(
             source.Source(store.path, default_catalogue(), store.con.cursor, settings=held)
         )
-        app = AppTest.from_file(str(MAIN), default_timeout=30)
+        app = AppTest.from_file(str(MAIN), default_timeout=90)
         for key, value in (query or {}).items():
             app.query_params[key] = value
         app.switch_page(f"views/{name}.py")

@@ -29,7 +29,7 @@ def page(tmp_path: Path) -> Iterator[Open]:
     source.install(source.Source(tmp_path / "t.duckdb", default_catalogue(), no_store))  # type: ignore[arg-type]
 
     def run(name: str, **query: str) -> AppTest:
-        test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=30)
+        test = AppTest.from_file(str(VIEWS / f"{name}.py"), default_timeout=90)
         for key, value in query.items():
             test.query_params[key] = value
         test.run()

@@ -243,7 +243,7 @@ def test_two_importers_beside_an_owner(db: Path, tmp_path: Path) -> None:
     paths = write_logs(tmp_path / "logs", files=4, calls=200)
     owner: Store = open_store(db)
     workers = [child(db, paths[:3], 0.2), child(db, paths[1:], 0.2)]
-    out = [w.communicate(timeout=60)[0] for w in workers]
+    out = [w.communicate(timeout=180)[0] for w in workers]
     assert [w.returncode for w in workers] == [0, 0]
     assert all(o.endswith("handed over,handed over,handed over\n") for o in out)
     handover.absorb(owner, BOOK)
@@ -260,7 +260,7 @@ def test_two_importers_beside_an_owner(db: Path, tmp_path: Path) -> None:
 def test_importers_that_meet_on_a_free_store(db: Path, tmp_path: Path) -> None:
     paths = write_logs(tmp_path / "logs", files=3, calls=200)
     workers = [child(db, [path], 0.1) for path in paths]
-    states = {w.communicate(timeout=60)[0].split()[-1] for w in workers}
+    states = {w.communicate(timeout=180)[0].split()[-1] for w in workers}
     assert [w.returncode for w in workers] == [0, 0, 0]
     assert states <= {"imported", "over"}
     assert absorbed(db)[1] == 3 * 200 - 2 * 20

@@ -29,7 +29,7 @@ def store(empty_store: Path, tmp_path: Path) -> Iterator[Store]:
 
 
 def page(**query: str) -> AppTest:
-    test = AppTest.from_file(str(VIEWS / "reconcile.py"), default_timeout=30)
+    test = AppTest.from_file(str(VIEWS / "reconcile.py"), default_timeout=90)
     for key, value in query.items():
         test.query_params[key] = value
     test.run()
