@@ -21,10 +21,11 @@ import difflib
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,12 +79,16 @@ class DocumentKeys(ContentKeys):
     """Content keys scoped by a document: two calls without ids whose counts are equal differ in
     something else, and that something is in the document."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: Callable[[], str]) -> None:
         super().__init__()
-        self._scope = scope
+        self._find = scope
+        self._scope: str | None = None
 
     def key(self, content: Any) -> str:
-        """The key of the next record of this document."""
+        """The key of the next record of this document. Most documents have ids: only one without
+        is hashed."""
+        if self._scope is None:
+            self._scope = self._find()
         return super().key([self._scope, content])
 
 
@@ -137,10 +142,15 @@ class _Door:
     timed: ContentKeys = field(default_factory=ContentKeys)
     seen: dict[str, int] = field(default_factory=dict)
 
-    def scope(self, item: Mapping[str, Any]) -> str:
-        digest = _digest(item)
-        self.seen[digest] = self.seen.get(digest, 0) + 1
-        return f"{digest}:{self.seen[digest]}:{self.idempotency_key}"
+    def keys(self, item: Mapping[str, Any]) -> DocumentKeys:
+        """Keys for the records of one document."""
+
+        def scope() -> str:
+            digest = _digest(item)
+            self.seen[digest] = self.seen.get(digest, 0) + 1
+            return f"{digest}:{self.seen[digest]}:{self.idempotency_key}"
+
+        return DocumentKeys(scope)
 
 
 def read_litellm_documents(items: Sequence[Any]) -> Batch:
@@ -151,7 +161,7 @@ def read_litellm_documents(items: Sequence[Any]) -> Batch:
         if isinstance(item, Mapping) and _is_alert(item):
             batch.ignored += 1
         elif isinstance(item, Mapping):
-            keys = DocumentKeys(_digest(item))
+            keys = DocumentKeys(partial(_digest, item))
             batch.take(_placed(litellm.read_payload(item, context(keys)), place))
         else:
             batch.take(iter([_no_object(item, place)]))
@@ -181,9 +191,9 @@ def _read_one(item: Any, door: _Door) -> Iterator[Result]:
     elif is_own_record(item):
         yield _read_own(item, door)
     elif "call_type" in item or "standard_logging_object" in item:
-        yield from litellm.read_payload(item, context(DocumentKeys(door.scope(item))))
+        yield from litellm.read_payload(item, context(door.keys(item)))
     else:
-        yield from read_document(item, 0, context(DocumentKeys(door.scope(item))))
+        yield from read_document(item, 0, context(door.keys(item)))
 
 
 def is_own_record(item: Mapping[str, Any]) -> bool:
@@ -210,7 +220,7 @@ def _read_own(item: Mapping[str, Any], door: _Door) -> Result:
         return Reject("'provider' is missing: who answered the call?")
     # A record with a time has the key that a file with the same row gives it.
     timed = item.get("occurred_at") is not None and not door.idempotency_key
-    keys = door.timed if timed else DocumentKeys(door.scope(item))
+    keys = door.timed if timed else door.keys(item)
     result = read_row(item, {n: n for n in item if n != "tags"}, 0, context(keys))
     tags = item.get("tags")
     if isinstance(result, UsageRecord) and isinstance(tags, Mapping):

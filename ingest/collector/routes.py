@@ -22,6 +22,7 @@ import hmac
 import ipaddress
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -176,6 +177,7 @@ def authorise(request: Request, token: str) -> None:
         raise Problem(403, "this service answers to localhost only")
 
 
+@lru_cache(maxsize=256)
 def is_local(host: str) -> bool:
     """Whether an address or name is this machine's own."""
     if host == "localhost":

@@ -27,7 +27,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ingest.record import Reject, UsageRecord
-from ingest.store import load
+from ingest.store import load, rollup
 from ingest.store.database import Store
 from pricing.catalogue import Catalogue
 
@@ -40,6 +40,8 @@ WINDOW = timedelta(days=2)
 """How far around a group known calls are searched: exporters retry for minutes, polls for a day."""
 
 _REASONS_A_DAY = 200
+_QUIET_S = 2.0
+"""A pause in the traffic long enough to sum the hours that calls came to."""
 _RETRIES = 3
 
 Writing = Callable[[], AbstractContextManager[Store]]
@@ -65,12 +67,20 @@ class Refused(CollectorError):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of the collector. Bytes for bodies (after unpacking), records for queue and group,
-    seconds for the linger."""
+    seconds for the linger.
+
+    A transaction costs about the same for one record as for a hundred. So a group waits
+    `linger_s`, and under load as long as the last transaction took (at most `max_linger_s`): the
+    writer then works half of the time at most, and the rest is the senders'. `rollup_s` is how
+    long the hourly rollup may be set aside while records keep coming.
+    """
 
     max_body: int = 16 * 1024 * 1024
     max_waiting: int = 20_000
     max_group: int = 4_000
     linger_s: float = 0.025
+    max_linger_s: float = 0.15
+    rollup_s: float = 30.0
 
 
 @dataclass(slots=True)
@@ -125,6 +135,9 @@ class Collector:
         self._change = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._took = 0.0
+        self._behind = False
+        self._caught_up = time.monotonic()
 
     # --- the senders' side ----------------------------------------------------------------------
 
@@ -188,16 +201,40 @@ class Collector:
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
-            self._settle(group)
+            if group:
+                began = time.monotonic()
+                self._settle(group)
+                self._took = time.monotonic() - began if len(group) > 1 else 0.0
+                self._behind = True
+            if self._behind and (
+                not group or time.monotonic() - self._caught_up > self.limits.rollup_s
+            ):
+                self._catch_up()
+        if self._behind:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Bring the rollup up to date. It is no sender's business if that fails: questions go to
+        the calls themselves until it succeeds."""
+        self._behind = False
+        try:
+            with self._writing() as store, store.transaction() as con:
+                rollup.catch_up(con)
+        except Exception:
+            log.warning("the hourly rollup was not brought up to date", exc_info=True)
+        self._caught_up = time.monotonic()
 
     def _take(self) -> list[_Submission] | None:
-        """The next group; blocks until there is one. None when closing and all is stored."""
+        """The next group; blocks until there is one. Empty after a quiet moment with something
+        left to do; None when closing and all is stored."""
         with self._change:
             while not self._queue:
                 if self._closing:
                     return None
-                self._change.wait()
-            deadline = time.monotonic() + self.limits.linger_s
+                if not self._change.wait(_QUIET_S if self._behind else None):
+                    return []
+            linger = max(self.limits.linger_s, min(self._took, self.limits.max_linger_s))
+            deadline = time.monotonic() + linger
             while not self._closing and self._waiting < self.limits.max_group:
                 left = deadline - time.monotonic()
                 if left <= 0 or not self._change.wait(left):
@@ -260,7 +297,7 @@ class Collector:
         if rows:
             load.create_stage(con)
             load.stage(con, rows)
-            merged = load.merge(con, self.catalogue, import_id, window=WINDOW)
+            merged = load.merge(con, self.catalogue, import_id, window=WINDOW, small=True)
         rejected = _note_rejects(con, import_id, group)
         con.execute(
             "UPDATE imports SET records = records + ?, added = added + ?, replaced = replaced + ?,"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from ingest.files import BadLine, Source
@@ -38,6 +39,7 @@ from ingest.record import Reject, UsageRecord, short_text
 from pricing.usage import Reading
 
 
+@cache
 def body_readers() -> tuple[BodyReader, ...]:
     """APIs in the order they are asked: the most distinctive body first."""
     return tuple(module.BODY for module in body_modules())

@@ -57,14 +57,14 @@ class OpenRouterBody:
 
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """By address, by id, or by a charge with its details."""
-        if not any(api.matches(body, envelope) for api in _APIS):
-            return False
-        if provider_of(envelope.url) == "openrouter" or envelope.provider == "openrouter":
-            return True
         usage = body.get("usage")
-        if str(body.get("id") or "").startswith("gen-"):
-            return True
-        return isinstance(usage, Mapping) and "cost" in usage and "cost_details" in usage
+        ours = (
+            str(body.get("id") or "").startswith("gen-")
+            or envelope.provider == "openrouter"
+            or (isinstance(usage, Mapping) and "cost" in usage and "cost_details" in usage)
+            or provider_of(envelope.url) == "openrouter"
+        )
+        return ours and any(api.matches(body, envelope) for api in _APIS)
 
     def records(
         self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext

@@ -71,7 +71,9 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
     _surroundings(document, envelope)
     if _is_batch_line(document) or _is_google_batch(document):
         return _batch_line(document, envelope)
-    for name in ("request", "request_body", "kwargs"):
+    for name in _REQUEST_NAMES:
+        if name not in document:
+            continue
         request = json_object(document.get(name))
         if request:
             envelope.url = str(request.get("url") or request.get("uri") or envelope.url)
@@ -79,7 +81,9 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
             envelope.request = inner or request
             break
     for name in _BODY_NAMES:
-        inner = content(document.get(name))
+        if name not in document:
+            continue
+        inner = content(document[name])
         if isinstance(inner, list) and stream_reader(inner[:SAMPLED]) is not None:
             return envelope, inner
         if isinstance(inner, Mapping) and not _is_api_field(document, name):
@@ -87,6 +91,7 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
     return envelope, document
 
 
+_REQUEST_NAMES = ("request", "request_body", "kwargs")
 _BODY_NAMES = (
     "response", "body", "response_body", "raw_response", "completion", "result", "chunks", "events",
 )  # fmt: skip
@@ -184,7 +189,8 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     body_like = any(name in document for name in USAGE_NAMES)
     # A body's own time, where it has one, is its reader's to find, and goes before these.
     for name in _TIME_KEYS:
-        envelope.time = envelope.time or instant(document.get(name))
+        if name in document:
+            envelope.time = envelope.time or instant(document[name])
     if not body_like:
         for name in ("metadata", "tags", "labels"):
             value = document.get(name)
@@ -192,13 +198,19 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
                 envelope.tags.update(value)
     for name in _DIMENSION_KEYS:
         value = document.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool):
+        if value is not None and isinstance(value, str | int) and not isinstance(value, bool):
             envelope.tags[name] = value
     for name in _SESSION_KEYS:
-        envelope.session = envelope.session or short_text(document.get(name))
+        if name in document:
+            envelope.session = envelope.session or short_text(document[name])
     for name in _DURATION_KEYS:
         value = document.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12:
+        if (
+            value is not None
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and 0 <= value < 1e12
+        ):
             envelope.latency_ms = int(value)
     url = document.get("url")
     if isinstance(url, str):

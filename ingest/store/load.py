@@ -202,10 +202,13 @@ def merge(
     import_id: int,
     *,
     window: timedelta | None = None,
+    small: bool = False,
 ) -> Merged:
     """Move the staged records into the store. Call inside a transaction.
 
     `window` limits the search for known calls to that much around the batch (None: everywhere).
+    `small` says that many such batches follow one another: the rollup is left for later, and the
+    caller sees to `rollup.catch_up`.
     """
     total, first_at, last_at, keys = con.execute(
         "SELECT count(*), min(occurred_at), max(occurred_at), count(DISTINCT call_key)"
@@ -241,7 +244,7 @@ def merge(
         "SELECT DISTINCT date_trunc('hour', occurred_at) FROM"
         " (SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
     ).fetchall()
-    rollup.refresh(con, [hour for (hour,) in hours])
+    (rollup.defer if small else rollup.refresh)(con, [hour for (hour,) in hours])
     for table in ("best", "known", "changed"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
     added = arrived - changed

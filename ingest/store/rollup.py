@@ -15,6 +15,7 @@ a rate that changes within the hour) goes to the calls themselves.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -31,6 +32,9 @@ RAW = "(SELECT *, input_total AS input_tokens FROM calls_stored)"
 WORTH_ROWS = 200_000
 WORTH_RATIO = 3
 """Calls a cell, on average, from which the rollup is used."""
+
+_BEHIND = "rollup_behind"
+"""Key in `meta`: the hours that calls have come to since they were summed."""
 
 KEPT_DIMENSIONS = ("team", "project", "feature", "environment")
 _GROUPED = (
@@ -136,7 +140,7 @@ def refresh(con: duckdb.DuckDBPyConnection, hours: Iterable[datetime]) -> None:
 
     The first import that takes the store over the size builds the whole rollup, if it pays.
     """
-    touched = sorted(set(hours))
+    touched = sorted({*hours, *_left_behind(con)})
     if not touched:
         return
     skipped = _meta(con, "rollup_skipped")
@@ -164,6 +168,34 @@ def refresh(con: duckdb.DuckDBPyConnection, hours: Iterable[datetime]) -> None:
     _note(con)
 
 
+def defer(con: duckdb.DuckDBPyConnection, hours: Iterable[datetime]) -> None:
+    """Leave touched hours for later, in the transaction that touched them.
+
+    A collector that commits ten times a second cannot make the hour anew each time. Until
+    `catch_up` (or any `refresh`) the rollup is set aside and questions go to the calls, so that
+    every answer stays exact.
+    """
+    known = _left_behind(con)
+    fresh = known | set(hours)
+    if fresh != known and _exists(con):
+        text = json.dumps(sorted(hour.isoformat() for hour in fresh))
+        con.execute("DELETE FROM meta WHERE key = ?", [_BEHIND])
+        con.execute("INSERT INTO meta VALUES (?, ?)", [_BEHIND, text])
+
+
+def catch_up(con: duckdb.DuckDBPyConnection) -> None:
+    """Bring the rollup up to date after `defer`; begin one where the store has grown to need it.
+    Call inside a transaction."""
+    if _exists(con) and not _left_behind(con):
+        return
+    # Where there is none yet, any hour makes `refresh` look whether it pays by now.
+    refresh(con, [] if _exists(con) else [datetime(1970, 1, 1)])
+
+
+def _left_behind(con: duckdb.DuckDBPyConnection) -> set[datetime]:
+    return {datetime.fromisoformat(hour) for hour in json.loads(_meta(con, _BEHIND) or "[]")}
+
+
 def _note(con: duckdb.DuckDBPyConnection) -> None:
     """Remember what the rollup was made for, and whether it pays."""
     cells = con.execute(f"SELECT count(*), sum(requests) FROM {TABLE}").fetchall()[0]
@@ -186,6 +218,7 @@ def pays(con: duckdb.DuckDBPyConnection) -> bool:
     return (
         cells is not None
         and rows is not None
+        and _meta(con, _BEHIND) is None
         and int(cells) * WORTH_RATIO <= int(rows)
         and bands == str(_bands(con))
     )

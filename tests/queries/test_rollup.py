@@ -11,7 +11,9 @@ import pytest
 
 from dashboards.queries.scope import Scope
 from dashboards.queries.spend import spend
+from ingest.collector import Collector, own_cursor
 from ingest.importer import ImportOptions, import_paths
+from ingest.record import UsageRecord
 from ingest.store import rollup
 from ingest.store.database import Store, open_store
 from pricing.catalogue import default_catalogue
@@ -95,3 +97,44 @@ def test_traffic_without_repetition_gets_no_rollup_until_it_doubles(
             con.execute(half, [str(seen)])
             rollup.refresh(con, [hour])
         assert rollup.pays(store.con) is built
+
+
+def late(key: str) -> UsageRecord:
+    """A call that comes when its hour is long summed."""
+    return UsageRecord(
+        key, datetime(2026, 3, 10, 12, 34), "test", "openai", "gpt-5.2",
+        {"input_uncached": 1_000_000, "output_text": 1}, tier="standard",
+    )  # fmt: skip
+
+
+def test_hours_left_for_later_are_not_asked(store: Store) -> None:
+    before = spend(store.con, ("team",)).total
+    with store.transaction() as con:
+        rollup.defer(con, [datetime(2026, 3, 10, 12)])
+    assert rollup.source_for(store.con, ("team",), "UTC") == rollup.RAW
+    assert spend(store.con, ("team",)).total == before
+    with store.transaction() as con:
+        rollup.catch_up(con)
+    assert rollup.source_for(store.con, ("team",), "UTC") == rollup.TABLE
+    assert spend(store.con, ("team",), calls=rollup.TABLE).total == before
+
+
+def test_an_import_also_sums_what_a_collector_left(store: Store) -> None:
+    with store.transaction() as con:
+        rollup.defer(con, [datetime(2026, 3, 10, 12)])
+        rollup.refresh(con, [datetime(2026, 3, 11, 9)])
+    assert rollup.source_for(store.con, ("team",), "UTC") == rollup.TABLE
+
+
+def test_the_collector_answers_before_the_rollup_and_catches_up_when_it_stops(
+    store: Store,
+) -> None:
+    collector = Collector(default_catalogue(), own_cursor(store))
+    collector.start()
+    before = spend(store.con).total
+    collector.submit([late("late-2")], source="/v1/usage").result(20)
+    assert rollup.source_for(store.con, ("team",), "UTC") == rollup.RAW
+    assert spend(store.con).total.cost_pico == before.cost_pico + 1_750_000 * 10**6 + 14_000_000
+    collector.close()
+    assert rollup.source_for(store.con, ("team",), "UTC") == rollup.TABLE
+    assert spend(store.con, calls=rollup.TABLE).total == spend(store.con, calls=rollup.RAW).total
