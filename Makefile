@@ -31,7 +31,7 @@ coverage: install
 bench: install
 	$(BIN)/python -m benchmarks
 
-# Kills importing processes at random moments; nothing may be lost or half kept.
+# Kills importing and collecting processes at random moments; nothing may be lost or half kept.
 KILLS ?= 200
 chaos: install
 	$(BIN)/python -m tests.chaos $(KILLS)

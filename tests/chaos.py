@@ -1,6 +1,6 @@
 """Kill an importing process at random moments, again and again; then compare with a calm run.
 
-    python -m tests.chaos 200          # what `make chaos` runs
+    python -m tests.chaos 200          # what `make chaos` runs: importing and collecting
 
 Each round starts a child that imports the same files into one store and kills it (SIGKILL) after
 a random delay. After every kill the store must open and hold whole files only; at the end one
@@ -22,6 +22,7 @@ from ingest.store import book, handover
 from ingest.store.database import open_store
 from pricing.catalogue import Catalogue
 from tests.books import chat, dump, lines, small_catalogue
+from tests.chaos_collecting import chaos_collecting
 
 FILES = 6
 CALLS_A_FILE = 1_500
@@ -128,9 +129,17 @@ def chaos(folder: Path, kills: int, *, seed: int = 0, files: int = FILES,
     return progress
 
 
-if __name__ == "__main__":
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+def main(kills: int) -> None:
+    """Both kinds of chaos, with what they found."""
     with tempfile.TemporaryDirectory() as name:
-        after = chaos(Path(name), rounds)
-    print(f"{rounds} kills; files in the store after each: {after}")
-    print("no partial file was ever visible; the store equals that of an undisturbed run")
+        after = chaos(Path(name), kills)
+        print(f"importing: {kills} kills; files in the store after each: {after}")
+        print("no partial file was ever visible; the store equals that of an undisturbed run")
+        stored = chaos_collecting(Path(name), kills)
+        print(f"collecting: {kills} kills under load; {stored[-1]:,} requests in the end")
+        print("every request answered 2xx was stored, none in part, and after sending the rest")
+        print("again the store equals that of an undisturbed run")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
