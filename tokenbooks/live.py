@@ -5,7 +5,7 @@
 Settings decide: `[serve] collector = true`, `mock = true`; `token` is what senders must carry (and
 the mock's API key). Both write through the service's own writer lock, so pages, imports and
 senders take turns on one store. On the service the mock's calls stand beside real ones, told apart
-by `source_format = 'mock'` and the tag `simulated`.
+by `source_format = 'mock'` and the tag `simulated`: totals leave them out and say so.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from dashboards.queries.scope import Scope, ScopeError, dimension, zone_info
+from dashboards.queries.scope import REAL, Scope, ScopeError, dimension, zone_info
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,9 +142,11 @@ def values(
 ) -> list[tuple[str | None, int]]:
     """The values a dimension has over all time with their calls, most calls first."""
     expression, bound = dimension(name)
+    where = "true" if name == "format" else REAL
     rows = con.execute(
         f"SELECT {expression} AS value, sum(u.requests)::BIGINT AS calls FROM calls_stored AS u"
-        " JOIN routes AS r ON r.route_id = u.route_id GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
+        f" JOIN routes AS r ON r.route_id = u.route_id WHERE {where}"
+        " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
         [*bound, limit],
     ).fetchall()
     return [(None if value is None else str(value), calls) for value, calls in rows]

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from dashboards.queries.compare import CompareRow, Comparison, Target, parse_target
-from dashboards.queries.scope import ScopeError
+from dashboards.queries.scope import SIMULATED, ScopeError
 from dashboards.queries.spend import Spend, SpendRow
 from pricing import sql
 from pricing.catalogue import Catalogue, Route
@@ -156,6 +156,8 @@ def _scoped(
         calls = calls.filter(calls.occurred_at >= since)
     if until is not None:
         calls = calls.filter(calls.occurred_at < until)
+    if "format" not in where:
+        calls = calls.filter(calls.source_format != SIMULATED)
     for name, wanted in where.items():
         if name not in PLAIN:
             raise ScopeError(f"a lake is filtered by {', '.join(PLAIN)}, not by {name!r}")

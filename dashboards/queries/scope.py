@@ -4,8 +4,8 @@ Instants are UTC in the store; days, weeks and months are cut in the reader's ow
 the question is asked, so the sum of the days is always the range.
 
 >>> scope = Scope(since=datetime(2026, 3, 1), zone="Asia/Kolkata", where={"team": ["search"]})
->>> scope.clause()[0]
-'u.occurred_at >= ? AND u.team IN (?)'
+>>> scope.clause()[0].replace(REAL, "…")
+'u.occurred_at >= ? AND u.team IN (?) AND …'
 >>> scope.clause()[1]
 [datetime.datetime(2026, 2, 28, 18, 30), 'search']
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -41,6 +41,16 @@ DIMENSIONS: tuple[str, ...] = (*_COLUMNS, "status", *PERIODS, *_LOCAL_PARTS)
 """Everything a report can be broken down by, besides `tags.NAME`."""
 
 
+SIMULATED = "mock"
+"""The format of calls that the mock endpoint answered: nobody is billed for them."""
+REAL = (
+    f"(u.source_format <> '{SIMULATED}' OR NOT EXISTS"
+    f" (SELECT 1 FROM calls_stored WHERE source_format <> '{SIMULATED}'))"
+)
+"""Simulated calls are in no total beside real ones. In a store that holds nothing else (a test
+run's) they are what is asked for."""
+
+
 def zone_info(name: str) -> ZoneInfo:
     """A time zone by its IANA name. Raises `ScopeError` for an unknown one."""
     try:
@@ -55,7 +65,10 @@ def zone_info(name: str) -> ZoneInfo:
 class Scope:
     """The calls of a period (`since` inclusive, `until` exclusive, both local wall-clock times in
     `zone`; None is open) whose dimensions have one of the given values. A value of "" means the
-    dimension is not set."""
+    dimension is not set.
+
+    Simulated calls are left out of it (see `REAL`), unless `where` itself speaks of the format or
+    of the tag `simulated`."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -66,6 +79,10 @@ class Scope:
         """Whether the period begins and ends on whole UTC hours."""
         edges = [to_utc(e, self.zone) for e in (self.since, self.until) if e is not None]
         return all((e.minute, e.second, e.microsecond) == (0, 0, 0) for e in edges)
+
+    def simulated(self) -> Scope:
+        """The simulated calls of this scope."""
+        return replace(self, where={**self.where, "format": [SIMULATED]})
 
     def clause(self) -> tuple[str, list[Any]]:
         """A WHERE text over `u` (calls) and `r` (routes), and its values."""
@@ -86,7 +103,9 @@ class Scope:
                 tests.append(f"{expression} IS NULL")
                 values += bound
             parts.append(" OR ".join(tests) if len(tests) == 1 else f"({' OR '.join(tests)})")
-        return " AND ".join(parts) or "true", values
+        if not self.where.keys() & {"format", "tags.simulated"}:
+            parts.append(REAL)
+        return " AND ".join(parts), values
 
 
 def dimension(name: str, zone: str = "UTC") -> tuple[str, list[Any]]:

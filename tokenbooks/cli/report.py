@@ -47,6 +47,7 @@ def report(
     json_: Json = False,
 ) -> None:
     """Spend by any dimensions and period, with cached share, cache savings and unpriced share."""
+    from dashboards.queries.simulated import simulated
     from dashboards.queries.spend import reasons, spend
 
     chosen = settings(db)
@@ -60,12 +61,16 @@ def report(
             vectors = vectors_as_known(store, catalogue(chosen), moment(known_at, "--known-at"))
         answer = spend(store.con, names, asked, vectors=vectors, at=_at(prices))
         why = reasons(store.con, asked) if answer.total.unpriced_calls else []
+        tested = simulated(store.con, asked)
         where_from = store.snapshot
     if json_:
+        apart = {} if tested is None else {"simulated": tested.as_json()}
         print_json({**answer.as_json(), "unpriced": [r for r in why if r["status"] == "unpriced"],
-                    "timezone": asked.zone})  # fmt: skip
+                    "timezone": asked.zone, **apart})  # fmt: skip
         return
     print_spend(answer, why)
+    if tested is not None:
+        say(tested.words())
     if where_from:
         note("the database is in use; this is its newest snapshot")
 

@@ -17,6 +17,7 @@ from dashboards.forecasting.outlook import ForecastError
 from dashboards.queries.movers import movers
 from dashboards.queries.periods import end_of, grain, scope_of, steps, variants_in_order
 from dashboards.queries.scope import show_value
+from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import Spend, SpendRow, spend
 from pricing.currency import CurrencyError, Exchange
 
@@ -309,6 +310,9 @@ else:
     except (BudgetError, CurrencyError) as error:
         parts.problem(str(error))
     st.subheader(f"{choice.period.words()}, key figures")
+    tested = books.ask(simulated, choice.scope)
+    if tested is not None:
+        st.caption(tested.words())
     key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
     if earlier.calls:
         st.caption(f"Changes are against {choice.before.words()}.")

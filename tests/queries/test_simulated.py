@@ -1,0 +1,88 @@
+"""Simulated calls stand in no total beside real ones, and no total hides that there are some."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime
+
+import pytest
+
+from dashboards.queries.compare import compare
+from dashboards.queries.periods import values
+from dashboards.queries.scope import Scope
+from dashboards.queries.simulated import simulated
+from dashboards.queries.spend import spend
+from dashboards.queries.volume import volumes
+from ingest.record import UsageRecord
+from ingest.store.database import Store
+from pricing.catalogue import Catalogue
+from tests.books import memory_store, put, small_catalogue
+
+
+def call(key: str, source: str, tokens: int = 1_000_000) -> UsageRecord:
+    tags = {"simulated": "true"} if source == "mock" else {}
+    return UsageRecord(
+        key, datetime(2026, 1, 5, 12), source, "acme", "plain",
+        {"input_uncached": tokens, "output_text": 0}, tier="standard", tags=tags,
+        dimensions={"team": "tests" if source == "mock" else "search"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def prices() -> Catalogue:
+    return small_catalogue()
+
+
+@pytest.fixture
+def store(prices: Catalogue) -> Iterator[Store]:
+    opened = memory_store(prices)
+    yield opened
+    opened.con.close()
+
+
+REAL_COST, MOCK_COST = 1_750_000_000_000, 2 * 1_750_000_000_000
+
+
+def test_beside_real_calls_they_are_left_out(store: Store, prices: Catalogue) -> None:
+    put(store, prices, [call("a", "openai-chat"), call("m1", "mock"), call("m2", "mock")])
+    assert spend(store.con).total.cost_pico == REAL_COST
+    assert [r.keys for r in spend(store.con, ["team"]).rows] == [("search",)]
+    assert values(store.con, "team") == [("search", 1)]
+    days = volumes(store.con, (), Scope(), since=date(2026, 1, 5), until=date(2026, 1, 6))
+    assert sum(sum(series) for series in days.cost.values()) == REAL_COST
+    assert compare(store.con, prices, ["plain"]).baseline.calls == 1
+
+
+def test_what_is_left_out_is_said(store: Store, prices: Catalogue) -> None:
+    put(store, prices, [call("a", "openai-chat"), call("m1", "mock"), call("m2", "mock")])
+    found = simulated(store.con)
+    assert found is not None
+    assert (found.total.calls, found.total.cost_pico, found.apart) == (2, MOCK_COST, True)
+    assert found.words() == (
+        "2 simulated calls ($3.50) not counted here: see them with --where format=mock"
+    )
+    assert found.as_json() == {"calls": 2, "cost_usd": "3.50", "in_total": False}
+
+
+@pytest.mark.parametrize("where", [{"format": ["mock"]}, {"tags.simulated": ["true"]}])
+def test_asked_for_they_are_answered(
+    store: Store, prices: Catalogue, where: dict[str, list[str]]
+) -> None:
+    put(store, prices, [call("a", "openai-chat"), call("m1", "mock"), call("m2", "mock")])
+    assert spend(store.con, scope=Scope(where=where)).total.cost_pico == MOCK_COST
+    assert simulated(store.con, Scope(where=where)) is None
+
+
+def test_a_store_of_a_test_run_shows_what_it_would_have_cost(
+    store: Store, prices: Catalogue
+) -> None:
+    put(store, prices, [call("m1", "mock"), call("m2", "mock")])
+    assert spend(store.con).total.cost_pico == MOCK_COST
+    found = simulated(store.con)
+    assert found is not None and not found.apart
+    assert found.words().startswith("2 simulated calls, from the mock endpoint")
+
+
+def test_without_simulated_calls_nothing_is_said(store: Store, prices: Catalogue) -> None:
+    put(store, prices, [call("a", "openai-chat")])
+    assert simulated(store.con) is None
