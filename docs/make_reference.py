@@ -1,11 +1,13 @@
-"""Write docs/commands.md and the manual page docs/tokenbooks.1 from the commands themselves:
-`python docs/make_reference.py`. Read the second with `man -l docs/tokenbooks.1`.
+"""Write docs/commands.md and the manual page docs/tokenbooks.1 from the commands themselves, and
+the table of formats in the README from the readers: `python docs/make_reference.py`. Read the
+second with `man -l docs/tokenbooks.1`.
 
-A test holds both equal to what this makes, so the reference cannot drift from the program.
+A test holds all three equal to what this makes, so the reference cannot drift from the program.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 PAGE = Path(__file__).with_name("commands.md")
 MANUAL = Path(__file__).with_name("tokenbooks.1")
+README = Path(__file__).resolve().parent.parent / "README.md"
+FORMATS = re.compile(
+    r"(?<=<!-- formats: python docs/make_reference.py -->\n).*?(?=<!-- end -->)", re.S
+)
+"""The part of the README that is made here."""
 
 _HEAD = """# Commands
 
@@ -163,7 +170,25 @@ _ENDS = {
 }
 
 
+def formats() -> str:
+    """The table of log formats: every reader, and every API that the reader of bodies knows."""
+    from ingest.readers import all_readers, body_modules
+
+    lines = ["| format | what it reads | known by |", "| --- | --- | --- |"]
+    for reader in all_readers().values():
+        known = _cell(reader.recognised_by)
+        lines.append(f"| `{reader.name}` | {_cell(reader.title)} | {known} |")
+        if reader.name != "bodies":
+            continue
+        for module in body_modules():
+            about = (module.__doc__ or "").strip().split("\n\n")[0].split("\n")[0]
+            streams = "body, stream" if hasattr(module, "STREAM") else "body"
+            lines.append(f"| · `{module.BODY.name}` | {_cell(about)} | its keys in the {streams} |")
+    return "\n".join(["", *lines, "", ""])
+
+
 if __name__ == "__main__":
     PAGE.write_text(reference(), encoding="utf-8")
     MANUAL.write_text(manual_page(), encoding="utf-8")
+    README.write_text(FORMATS.sub(lambda _: formats(), README.read_text("utf-8")), encoding="utf-8")
     print(f"{PAGE.name}: {len(reference().splitlines())} lines")

@@ -31,6 +31,12 @@ def test_the_reference_of_commands_is_what_the_program_says(page: str, made: str
     assert held == MAKE[made](), "run `python docs/make_reference.py`"
 
 
+def test_the_table_of_formats_is_what_the_readers_say() -> None:
+    found = MAKE["FORMATS"].search(MAKE["README"].read_text("utf-8"))
+    assert found is not None, "the README has no place for the table of formats"
+    assert found.group() == MAKE["formats"](), "run `python docs/make_reference.py`"
+
+
 def test_the_manual_page_formats_without_a_warning() -> None:
     if shutil.which("groff") is None:
         pytest.skip("no groff to format the manual page with")
