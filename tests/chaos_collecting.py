@@ -27,6 +27,9 @@ from ingest.store.database import open_store
 from tests.books import chat, dump, small_catalogue
 
 SENDERS = 4
+_UNDER_WAY = 0.8
+"""Share of the kills that come after the server has begun to answer; the others may come while it
+still starts, on whatever the one before it left."""
 
 SERVER = """
 import socket, sys
@@ -110,6 +113,12 @@ class Load:
                 if status == 0:
                     return
 
+    def wait_for_an_answer(self) -> None:
+        """Return when a request has been answered since the call, or after half a minute."""
+        before, until = len(self.answered), time.monotonic() + 30
+        while len(self.answered) == before and time.monotonic() < until:
+            time.sleep(0.002)
+
     def against(self, url: str) -> list[threading.Thread]:
         """All senders at work."""
         threads = [threading.Thread(target=self.send, args=(url,)) for _ in range(SENDERS)]
@@ -164,6 +173,8 @@ def chaos_collecting(folder: Path, kills: int, *, seed: int = 0, longest: float 
     for _ in range(kills):
         child, url = start(db)
         senders = load.against(url)
+        if rng.random() < _UNDER_WAY:
+            load.wait_for_an_answer()
         time.sleep(rng.uniform(0, longest))
         child.kill()
         child.wait()
@@ -184,4 +195,5 @@ def chaos_collecting(folder: Path, kills: int, *, seed: int = 0, longest: float 
     store.close()
     wanted = calm_run(folder / "calm-collecting.duckdb", load.next)
     assert found == wanted, "the store differs from that of an undisturbed run"
+    assert len(set(progress)) > kills // 3, "the kills did not come under load"
     return progress
