@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,7 +60,7 @@ def commands(block: str) -> Iterator[tuple[list[str], str]]:
 
 
 @contextmanager
-def service(db: Path) -> Iterator[str]:
+def service(db: Path) -> Generator[str]:
     """A service with the settings of the README."""
     (toml,) = blocks("Live", "toml")
     chosen = Settings(serve=ServeSettings(**tomllib.loads(toml)["serve"]))
