@@ -7,6 +7,7 @@ own), *unmeasured* (exit 3: the check could not do its work, so it does not say 
 from __future__ import annotations
 
 import difflib
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -138,4 +139,7 @@ def explain(name: str) -> str:
         near = difflib.get_close_matches(name, RULES, 3, 0.5)
         hint = f"Did you mean {', '.join(near)}?" if near else f"Rules: {', '.join(RULES)}."
         raise KeyError(f"No rule {name!r}. {hint}")
-    return f"{rule.name} ({rule.group})\n\n{rule.short}\n\nWhy: {rule.why}\nDo: {rule.fix}\n"
+    parts = [f"{rule.name} ({rule.group})", "", rule.short, ""]
+    parts += textwrap.wrap(f"Why: {rule.why}", 79, subsequent_indent="     ")
+    parts += textwrap.wrap(f"Do:  {rule.fix}", 79, subsequent_indent="     ")
+    return "\n".join(parts) + "\n"

@@ -68,7 +68,6 @@ def _whole(report: Mapping[str, Any], rows: int, tag: str) -> str:
     parts += _findings(report, rows)
     if report["base"] is not None:
         parts += _changes(report, rows)
-    parts += _breaks(report)
     parts += _all(report, rows)
     parts += _rest(report, rows)
     return "\n".join(parts).rstrip() + "\n"
@@ -119,7 +118,7 @@ def _row(prompt: Mapping[str, Any], row: Mapping[str, Any], monthly: bool) -> st
     delta = change["tokens"]
     grown = signed(delta["expected"])
     if delta["low"] != delta["high"]:
-        grown += f" ({signed(delta['low'])}–{signed(delta['high'])})"
+        grown += f" ({signed(delta['low'])} to {signed(delta['high'])})"
     amount, unit = month_or_thousand(change)
     per = " per 1,000 calls" if monthly and unit != "month" else ""
     return (
@@ -127,16 +126,6 @@ def _row(prompt: Mapping[str, Any], row: Mapping[str, Any], monthly: bool) -> st
         f"{interval(change['usd_per_call'], signed=True)} | "
         f"{interval(amount, signed=True)}{per} |"
     )
-
-
-def _breaks(report: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"- {code(prompt['id'])}: {cell(row['cache_break']['message'])}"
-        for prompt in report["prompts"]
-        for row in prompt["models"]
-        if row["cache_break"]
-    ]
-    return ["**Cache**", "", *lines, ""] if lines else []
 
 
 def _all(report: Mapping[str, Any], rows: int) -> list[str]:

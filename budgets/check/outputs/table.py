@@ -134,8 +134,10 @@ def _tail(report: Mapping[str, Any]) -> list[Any]:
     hidden = sum(any(row["head"] for row in p["models"]) for p in report["prompts"]) - ROWS
     if hidden > 0:
         lines.append(Text(f"The {ROWS} largest are shown; {hidden:,} more in --format json."))
+    # The headline without a base already says what one model costs.
+    said = report["base"] is None and len(report["models"]) == 1
     for model in report["models"]:
-        if model["usd_per_month"] is not None:
+        if model["usd_per_month"] is not None and not (said and not model["without_traffic"]):
             rest = model["without_traffic"]
             more = f" ({counted(rest, 'prompt')} without traffic)" if rest else ""
             lines.append(

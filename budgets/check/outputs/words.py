@@ -26,7 +26,9 @@ def interval(amounts: Mapping[str, str | None] | None, *, signed: bool = False) 
         return "–"
     middle = money(amounts["expected"], signed=signed)
     low, high = money(amounts["low"], signed=signed), money(amounts["high"], signed=signed)
-    return middle if low == high else f"{middle} ({low}–{high})"
+    # Between signs an en dash reads as one more minus.
+    between = " to " if signed else "–"
+    return middle if low == high else f"{middle} ({low}{between}{high})"
 
 
 def tokens(counts: Mapping[str, Any]) -> str:
@@ -94,5 +96,7 @@ def headline(report: Mapping[str, Any]) -> str:
     count = f"{signed(grown)} tokens"
     if change["usd_per_month"] is not None:
         bill = interval(change["usd_per_month"], signed=True)
+        if not grown:
+            return f"Prompts keep their size, but the monthly cost changes by {bill} {where}."
         return f"Prompts change by {count} and the monthly cost by {bill} {where}."
     return f"Prompts change by {count} {where}."
