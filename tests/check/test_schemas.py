@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import jsonschema
+import jsonschema.validators
 import pytest
 import yaml
 from pydantic import ValidationError
