@@ -58,6 +58,8 @@ class Source:
     modified: float = 0.0
     size: int = 0
     data: bytes | None = None
+    passed: int = 0
+    """Lines so far that were read by other means (`ingest.fast`) and so do not come up."""
 
     def open(self) -> BinaryIO:
         """The uncompressed bytes, as a stream. The caller closes it."""
@@ -73,7 +75,7 @@ class Source:
             try:
                 while chunk := stream.read(1 << 20):
                     digest.update(chunk)
-            except _BROKEN:  # cut off: known by what can be read, and by being cut off
+            except BROKEN:  # cut off: known by what can be read, and by being cut off
                 digest.update(b"cut off")
         return digest.hexdigest()
 
@@ -82,7 +84,7 @@ class Source:
         with self.open() as stream:
             try:
                 data = stream.read(MAX_DOCUMENT + 1)
-            except _BROKEN as error:
+            except BROKEN as error:
                 raise UnreadableFile(f"{self.path}: cannot be read: {_broken(error)}") from error
         if len(data) > MAX_DOCUMENT:
             raise UnreadableFile(f"{self.path}: one JSON document of over 512 MiB; split it")
@@ -104,7 +106,7 @@ class Source:
             while True:
                 try:
                     raw = stream.readline(MAX_LINE + 1)
-                except _BROKEN as error:
+                except BROKEN as error:
                     yield number + 1, BadLine(_broken(error), "")
                     return
                 if not raw:
@@ -174,8 +176,8 @@ class Source:
             yield texts[0][0], name, whole
 
 
-# What gzip, zlib and Arrow's zstd raise in the middle of a stream that is cut off or damaged.
-_BROKEN = (OSError, EOFError, zlib.error)
+BROKEN = (OSError, EOFError, zlib.error)
+"""What gzip, zlib and Arrow's zstd raise in the middle of a stream that is cut off or damaged."""
 
 
 def _broken(error: BaseException) -> str:
@@ -273,7 +275,7 @@ def look(path: Path) -> Source:
             head = stream.read(HEAD_BYTES)
     except PermissionError as error:
         raise UnreadableFile(f"{path}: no permission to read it") from error
-    except (*_BROKEN, ValueError) as error:
+    except (*BROKEN, ValueError) as error:
         raise UnreadableFile(f"{path}: cannot be read: {error}") from error
     return _classify(
         Source(path, "empty", compression, head, modified=stat.st_mtime, size=stat.st_size)

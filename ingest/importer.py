@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ingest import fast
 from ingest.files import Source, UnreadableFile, look, look_at_bytes
 from ingest.readers import all_readers
 from ingest.readers.base import ReadContext, Reader
@@ -31,6 +32,10 @@ SURE_ENOUGH = 0.3
 """Confidence below which a file is not imported by guess."""
 
 BATCH = 20_000
+
+Progress = Callable[[str, int], None]
+"""Told the file's path and how many of its records are read so far."""
+
 _SKIPPED_NAMES = {".git", "__pycache__", "node_modules", ".venv"}
 _SKIPPED_ENDINGS = {
     ".duckdb", ".wal", ".py", ".md", ".png", ".jpg", ".pdf", ".zip", ".toml", ".html", ".lock",
@@ -175,9 +180,6 @@ def _stamp(record: UsageRecord, stamps: Mapping[str, str]) -> None:
             record.tags[name] = value
 
 
-Progress = Callable[[str, int], None]
-
-
 def import_paths(
     store: Store,
     catalogue: Catalogue,
@@ -267,6 +269,12 @@ class Extract:
     entry: ledger.Entry
     reported: list[ReportedRow] = field(default_factory=list)
 
+    def staged(self, number: int, progress: Progress | None = None) -> None:
+        """Count records that were staged in bulk."""
+        self.entry.records += number
+        if progress is not None:
+            progress(self.entry.path, self.entry.records)
+
     def records(self, results: Iterator[Any], options: ImportOptions) -> Iterator[UsageRecord]:
         """The records that the store can take. Raises `UnreadableFile` when the reader breaks
         down: that costs the file, never the files after it."""
@@ -339,10 +347,13 @@ def import_source(
         if known is not None:
             report.state, report.records = "unchanged", known
             return report
-        results, context = read_source(source, reader, options)
+        bulk = fast.prepare(source, reader, options)
+        results, context = read_source(bulk or source, reader, options)
         extract = Extract(entry)
         with store.transaction() as con:
             load.create_stage(con)
+            if bulk is not None:
+                bulk.into(con, lambda number: extract.staged(number, progress))
             for rows in staged_batches(extract, results, options, progress):
                 load.stage(con, rows)
             entry.notes = context.notes

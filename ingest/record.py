@@ -124,17 +124,17 @@ class Reject:
 
 
 # Prefixes that are unique across accounts, and who hands them out.
-_ID_MAKERS = (
+ID_MAKERS = (
     ("chatcmpl-", "openai"), ("cmpl-", "openai"), ("resp_", "openai"), ("cmp_", "openai"),
     ("batch_req_", "openai"), ("msg_", "anthropic"), ("gen-", "openrouter"),
 )  # fmt: skip
-_LONG_ENOUGH = 20
+ID_LONG_ENOUGH = 20
 
 
 def call_key(provider: str, response_id: str, source: str = "") -> str:
     """The key of a call from its response id; `source` scopes ids that are not globally unique."""
-    for prefix, maker in _ID_MAKERS:
-        if response_id.startswith(prefix) and len(response_id) >= _LONG_ENOUGH:
+    for prefix, maker in ID_MAKERS:
+        if response_id.startswith(prefix) and len(response_id) >= ID_LONG_ENOUGH:
             return f"{maker}:{response_id}"
     return f"{source or provider}:{response_id}"
 

@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
 
 from pricing.meters import COUNTED, INPUT, OUTPUT, normal_tier
 
@@ -107,20 +107,34 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     raise UsageError(f"usage must be an object, not {type(raw).__name__}")
 
 
-def _reader_for(usage: Mapping[str, Any], provider: str) -> Any:
+Api = Literal["gemini", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"]
+
+
+def api_of(usage: Mapping[str, Any], provider: str = "") -> Api | None:
+    """Whose arithmetic a usage object follows, by its keys alone; None for no usage object.
+
+    `provider` only decides where the keys leave it open.
+    """
     if any(k in usage for k in _GEMINI_KEYS):
-        return _gemini
+        return "gemini"
     if "inputTokens" in usage or "outputTokens" in usage:
-        return _bedrock
+        return "bedrock"
     if "billed_units" in usage:
-        return _cohere
+        return "cohere"
     if "prompt_tokens" in usage or "completion_tokens" in usage:
-        return _openai_chat
+        return "openai-chat"
     if "input_tokens" in usage or "output_tokens" in usage:
         beside = ("cache_read_input_tokens", "cache_creation_input_tokens", "cache_creation")
         if any(k in usage for k in beside) or provider.lower().startswith("anthropic"):
-            return _anthropic
-        return _openai_responses
+            return "anthropic"
+        return "openai-responses"
+    return None
+
+
+def _reader_for(usage: Mapping[str, Any], provider: str) -> Any:
+    api = api_of(usage, provider)
+    if api is not None:
+        return _READERS[api]
     named = ", ".join(sorted(map(str, usage))[:6]) or "nothing"
     raise UsageError(f"no token counts in the usage object (it has {named})")
 
@@ -612,6 +626,12 @@ def _cohere(usage: Mapping[str, Any]) -> Reading:
         "output_text": count(billed.get("output_tokens"), "billed_units.output_tokens"),
     }
     return Reading(counts, "cohere")
+
+
+_READERS = {
+    "gemini": _gemini, "bedrock": _bedrock, "cohere": _cohere, "openai-chat": _openai_chat,
+    "anthropic": _anthropic, "openai-responses": _openai_responses,
+}  # fmt: skip
 
 
 def _check_total(reading: Reading) -> None:

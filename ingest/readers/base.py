@@ -105,7 +105,7 @@ class BodyReader(Protocol):
         ...
 
 
-_SHORT_ID = 12
+SHORT_ID = 12
 """Ids shorter than this are no random ones: they come again for other calls."""
 
 
@@ -134,7 +134,7 @@ def make_records(
     occurred = time or envelope.time
     if response_id:
         key = call_key(provider, response_id)
-        if len(response_id) < _SHORT_ID and time is not None:
+        if len(response_id) < SHORT_ID and time is not None:
             # Some servers number their answers, and begin anew when they start.
             key += f"@{time.isoformat()}"
     elif envelope.key or envelope.request_id:

@@ -73,11 +73,14 @@ class Bodies:
             chunks = [(n, d) for n, d in source.documents() if isinstance(d, Mapping)]
             yield from _read_bodies(gemini_stream.assemble(chunks), context)
             return
-        streams = EventLines()
+        streams, passed = EventLines(), 0
         for line, outer in source.documents():
             if isinstance(outer, BadLine):
                 yield reject(outer, line)
                 continue
+            if source.passed != passed:  # bodies that were read in bulk stood in between
+                passed = source.passed
+                streams.apart()
             for document in _inner(outer):
                 if not isinstance(document, Mapping):
                     yield Reject("not a JSON object", line)

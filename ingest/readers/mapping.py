@@ -56,14 +56,15 @@ def check_mapping(mapping: Mapping[str, str], columns: list[str] | None, where: 
             raise MappingError(f"unknown field {name!r} in the mapping{hint}")
     if columns is None:
         return
-    missing = sorted({c for c in mapping.values() if not _constant(c) and c not in columns})
+    missing = sorted({c for c in mapping.values() if not constant(c) and c not in columns})
     if missing:
         raise MappingError(
             f"{where} has no column {', '.join(map(repr, missing))}; it has {', '.join(columns)}"
         )
 
 
-def _constant(column: str) -> bool:
+def constant(column: str) -> bool:
+    """Whether a mapping's column is a constant: text in double quotes."""
     return len(column) >= 2 and column[0] == column[-1] == '"'
 
 
@@ -104,7 +105,7 @@ def read_row(
         column = mapping.get(name)
         if column is None:
             return None
-        value = column[1:-1] if _constant(column) else row.get(column)
+        value = column[1:-1] if constant(column) else row.get(column)
         return None if value == "" else value
 
     try:

@@ -22,37 +22,52 @@ from typing import Any
 from ingest.files import BadLine, Source, UnreadableFile
 
 _LARGEST_CELL = 256 * 1024 * 1024
-_BATCH = 8192
+BATCH = 8192
 
 
 def columns(source: Source) -> tuple[str, ...]:
     """The column names of a table, from its head; empty when it has none."""
     if source.kind == "csv":
-        for _, row in _csv(source, head_only=True):
+        for _, row in csv_cells(source, head_only=True):
             if isinstance(row, list):
                 return tuple(name.strip() for name in row)
         return ()
     if source.kind == "parquet":
         try:
-            return tuple(_parquet(source).schema_arrow.names)
+            return tuple(parquet(source).schema_arrow.names)
         except UnreadableFile:
             return ()
     first = source.sample[0] if source.sample else None
     return tuple(map(str, first)) if isinstance(first, Mapping) else ()
 
 
+class RowSource(Source):
+    """A source that hands out rows of its own: those of a table that were not read in bulk."""
+
+    def left_rows(self) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
+        """The rows to read one by one, in file order."""
+        raise NotImplementedError
+
+
 def rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
     """Every row with its line (of a Parquet file: its number)."""
-    if source.kind == "csv":
+    if isinstance(source, RowSource):
+        yield from source.left_rows()
+    elif source.kind == "csv":
         yield from _csv_rows(source)
     elif source.kind == "parquet":
         yield from _parquet_rows(source)
     else:
-        for line, document in source.documents():
-            if isinstance(document, Mapping | BadLine):
-                yield line, document
-            else:
-                yield line, BadLine("not a JSON object", "")
+        yield from document_rows(source)
+
+
+def document_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
+    """The JSON objects of a file, each a row."""
+    for line, document in source.documents():
+        if isinstance(document, Mapping | BadLine):
+            yield line, document
+        else:
+            yield line, BadLine("not a JSON object", "")
 
 
 def _parquet_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -60,7 +75,7 @@ def _parquet_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
     number = 0
     try:
-        for batch in _parquet(source).iter_batches(batch_size=_BATCH):
+        for batch in parquet(source).iter_batches(batch_size=BATCH):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
@@ -70,7 +85,7 @@ def _parquet_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _csv_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
     header: list[str] | None = None
-    for line, row in _csv(source):
+    for line, row in csv_cells(source):
         if isinstance(row, BadLine):
             yield line, row
         elif header is None:
@@ -83,11 +98,12 @@ def _csv_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine
             yield line, dict(zip(header, row, strict=True))
 
 
-def _csv(source: Source, head_only: bool = False) -> Iterator[tuple[int, list[str] | BadLine]]:
-    """Cells by line. The header is written once, so its own text decides the delimiter."""
+def csv_cells(source: Source, head_only: bool = False) -> Iterator[tuple[int, list[str] | BadLine]]:
+    """Cells by the line they begin on, the header first. The header is written once, so its own
+    text decides the delimiter."""
     csv.field_size_limit(_LARGEST_CELL)
     bad: list[tuple[int, BadLine]] = []
-    delimiter = _delimiter(source)
+    delimiter = delimiter_of(source)
     start = 0  # where the row being read begins; 0 between rows
 
     def lines() -> Iterator[str]:
@@ -118,12 +134,14 @@ def _csv(source: Source, head_only: bool = False) -> Iterator[tuple[int, list[st
         start = 0
 
 
-def _delimiter(source: Source) -> str:
+def delimiter_of(source: Source) -> str:
+    """What parts the cells: the mark that the first line has most of."""
     head = source.head.decode("utf-8", "replace").split("\n", 1)[0]
     return max(",;\t", key=head.count)
 
 
-def _parquet(source: Source) -> Any:
+def parquet(source: Source) -> Any:
+    """The Parquet file, opened. Raises `UnreadableFile`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

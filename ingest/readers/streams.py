@@ -58,6 +58,10 @@ class EventLines:
         self._last = name
         return True
 
+    def apart(self) -> None:
+        """Other documents stood between the last event and the next."""
+        self._parted = False
+
     def bodies(self) -> Iterator[tuple[int, Mapping[str, Any], list[str]]]:
         """The bodies the gathered events make."""
         for stream, events in self._events.items():

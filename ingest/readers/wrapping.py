@@ -21,15 +21,15 @@ from ingest.readers.cells import json_object
 from ingest.readers.streams import SAMPLED, stream_reader
 from ingest.record import instant, short_text
 
-_TIME_KEYS = (
+TIME_KEYS = (
     "timestamp", "time", "ts", "occurred_at", "created_at", "date", "startedDateTime", "start_time",
     "startTime", "processed_time",
 )  # fmt: skip
-_DURATION_KEYS = ("latency_ms", "duration_ms", "response_time_ms")
-_DIMENSION_KEYS = (
+DURATION_KEYS = ("latency_ms", "duration_ms", "response_time_ms")
+DIMENSION_KEYS = (
     "team", "project", "feature", "customer", "environment", "env", "user", "api_key_id", "app",
 )  # fmt: skip
-_SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
+SESSION_KEYS = ("session", "session_id", "conversation_id", "trace_id")
 
 
 USAGE_NAMES = ("usage", "usageMetadata", "usage_metadata")
@@ -188,7 +188,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     """Time, address, latency, session and tags that a log writes beside a body."""
     body_like = any(name in document for name in USAGE_NAMES)
     # A body's own time, where it has one, is its reader's to find, and goes before these.
-    for name in _TIME_KEYS:
+    for name in TIME_KEYS:
         if name in document:
             envelope.time = envelope.time or instant(document[name])
     if not body_like:
@@ -196,14 +196,14 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
             value = document.get(name)
             if isinstance(value, Mapping):
                 envelope.tags.update(value)
-    for name in _DIMENSION_KEYS:
+    for name in DIMENSION_KEYS:
         value = document.get(name)
         if value is not None and isinstance(value, str | int) and not isinstance(value, bool):
             envelope.tags[name] = value
-    for name in _SESSION_KEYS:
+    for name in SESSION_KEYS:
         if name in document:
             envelope.session = envelope.session or short_text(document[name])
-    for name in _DURATION_KEYS:
+    for name in DURATION_KEYS:
         value = document.get(name)
         if (
             value is not None

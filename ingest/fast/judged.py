@@ -1,0 +1,114 @@
+"""The shapes of one file's bodies as they are met, chunk by chunk, and judged once each.
+
+judged = Judged("plain", source, assumed_time, stamps)
+query = judged.query(con, block)      # SELECT of staging rows of the relation `lines`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ingest.fast import bodies, shapes
+from ingest.fast.bodies import Layout
+from ingest.fast.chunks import Block
+from ingest.files import Source
+from ingest.record import UsageRecord
+from ingest.store import load
+from ingest.store.book import insert_rows
+from pricing import sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LINE = [name for name, _ in load.STAGE_COLUMNS].index("line")
+
+
+@dataclass
+class Judged:
+    """What is known of a file's shapes; `disagreed` counts those of which SQL and reader said
+    different things (none, as far as tests can tell: such a shape is read by the reader)."""
+
+    layout: Layout
+    source: Source
+    assumed_time: datetime
+    stamps: Mapping[str, str]
+    number: int = 0
+    disagreed: int = 0
+
+    def query(self, con: duckdb.DuckDBPyConnection, block: Block) -> str:
+        """Take the relation `lines` apart, judge its new shapes, and give the SELECT of the
+        staging rows of the plain lines."""
+        if not self.number:
+            con.execute(sql.create_table("shapes", shapes.COLUMNS, temporary=True))
+            self.number = 1
+        query = bodies.parse_query(self.layout)
+        con.execute(f"CREATE OR REPLACE TEMPORARY TABLE bodies AS {query}")
+        self._judge(con, block)
+        return bodies.staging_query(
+            self.layout, self.assumed_time, self.stamps, ascii_only=block.unescaped
+        )
+
+    def _judge(self, con: duckdb.DuckDBPyConnection, block: Block) -> None:
+        fresh = con.execute(
+            "SELECT shape, arg_min(keys, line), any_value(metadata), min(line), max(line)"
+            " FROM bodies AS b ANTI JOIN shapes AS s ON s.shape = b.shape"
+            f" WHERE shape IS NOT NULL GROUP BY shape LIMIT {shapes.MOST_SHAPES}"
+        ).fetchall()
+        places, known = bodies.place_names(self.layout), bodies.known_keys(self.layout)
+        rows: list[tuple[Any, ...]] = []
+        records: dict[str, dict[int, UsageRecord]] = {}
+        for shape, lists, metadata, first, last in fresh:
+            if self.number > shapes.MOST_SHAPES:
+                break
+            self.number += 1
+            keys: dict[str, list[str]] = {place: [] for place in places}
+            for place, found in zip(places, lists, strict=True):
+                keys[place] += found or []
+            lines = sorted({first, last})
+            texts = [str(block.line(line - block.first)) for line in lines]
+            seen = shapes.Seen(shape, keys, metadata, texts)
+            answer = shapes.judge(seen, known, bodies.TAG_LABELS, self.source)
+            if answer is None:
+                rows.append((shape, *[None] * (len(shapes.COLUMNS) - 1)))
+            else:
+                rows.append(answer[0])
+                records[shape] = dict(zip(lines, answer[1], strict=True))
+        if rows:
+            insert_rows(con, "shapes", shapes.COLUMNS, rows)
+        if records:
+            self._compare(con, records, block)
+
+    def _compare(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        records: Mapping[str, Mapping[int, UsageRecord]],
+        block: Block,
+    ) -> None:
+        """Withdraw every shape of which the SQL does not say what the reader says."""
+        wanted = [line for some in records.values() for line in some]
+        query = bodies.staging_query(
+            self.layout,
+            self.assumed_time,
+            {},
+            ascii_only=block.unescaped,
+            where=f"b.line IN ({', '.join(map(str, wanted))})",
+        )
+        made = {row[_LINE]: row for row in con.execute(query).fetchall()}
+        unproven: list[str] = []
+        for shape, some in records.items():
+            pairs = [(made[n], load.stage_row(r)) for n, r in some.items() if n in made]
+            if any(_facts(mine) != _facts(theirs) for mine, theirs in pairs):
+                self.disagreed += 1
+                con.execute("UPDATE shapes SET inclusive = NULL WHERE shape = ?", [shape])
+            elif not pairs:
+                unproven.append(shape)
+        if unproven:  # neither line was plain: another chunk may have a better example
+            self.number -= len(unproven)
+            con.execute("DELETE FROM shapes WHERE list_contains(?, shape)", [unproven])
+
+
+def _facts(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (*row[:_LINE], *row[_LINE + 1 :])
