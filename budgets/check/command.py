@@ -167,8 +167,11 @@ def register(
             raise _fail(str(error)) from error
         if where is None:
             sys.stdout.write(text)
-        for problem in found["unmeasured"]:
+        gaps = found["unmeasured"]
+        for problem in gaps[:20]:
             typer.echo(f"not measured: {problem['message']}", err=True)
+        if len(gaps) > 20:
+            typer.echo(f"… and {len(gaps) - 20:,} more not measured", err=True)
         if where is not None:
             typer.echo(f"Wrote [check] to {where}. Next: tokenbooks check", err=True)
         if not found["coverage"]["measured"]:

@@ -77,7 +77,8 @@ def run(options: CheckOptions) -> CheckResult:
 
 def gather(options: CheckOptions) -> Run:
     """Measure and judge; the report is built from what this returns."""
-    found = load(options.config, options.cwd.resolve())
+    here = options.cwd.resolve()
+    found = Found(CheckConfig(), here, None) if options.isolated else load(options.config, here)
     config = found.config
     if options.catalogue is None:
         from pricing.catalogue import default_catalogue

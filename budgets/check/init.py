@@ -7,6 +7,7 @@ anywhere shows; the section's limits hold for prompts that come later.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ def section(
     """The configuration as text, and the report it is made from."""
     if not models:
         raise CheckConfigError("init needs a model: tokenbooks init --model gpt-5.2")
-    report = run(CheckOptions(paths=paths, models=models, cwd=folder)).report
+    # A configuration further up is another project's: its paths would not be this folder's.
+    report = run(CheckOptions(paths=paths, models=models, cwd=folder, isolated=True)).report
     lines = [
         "[check]",
         f"models = {json.dumps(list(models))}",
@@ -63,15 +65,23 @@ def _plain(ident: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in ident)
 
 
+_NAME = re.compile(r"'([^']+)'(?=[^.]* undefined)")
+
+
 def _undefined(report: dict[str, Any]) -> list[str]:
-    missing = [p for p in report["unmeasured"] if p["rule"] == "undefined-variable"]
-    if not missing:
+    """A line for each variable nobody declared: where it is used, and how to declare it."""
+    users: dict[str, list[str]] = {}
+    for problem in report["unmeasured"]:
+        if problem["rule"] == "undefined-variable":
+            for name in _NAME.findall(problem["message"]):
+                users.setdefault(name, []).append(problem["prompt"] or problem["path"])
+    if not users:
         return []
-    return [
-        "# Declare the variables of templates, in tokens; these are missing:",
-        *(f"#   {p['message'].splitlines()[0]}" for p in missing[:20]),
-        "# variables.name = [10, 50, 200]",
-    ]
+    lines = ["# Variables of templates, in tokens (low, expected, high); state these:"]
+    for name, places in sorted(users.items()):
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        lines.append(f"# variables.{name} = [10, 50, 200]    # {places[0]}{more}")
+    return lines
 
 
 def write(folder: Path, text: str) -> Path:

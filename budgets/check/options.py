@@ -55,7 +55,8 @@ class StoreTraffic(Protocol):
 class CheckOptions:
     """One run. `paths` are relative to `cwd`; what is None comes from the configuration.
 
-    `base` is a git revision; `store` turns on `--from-store`; `at` is the instant of the prices.
+    `base` is a git revision; `store` turns on `--from-store`; `at` is the instant of the prices;
+    `isolated` looks for no configuration, so that `cwd` is the project.
     """
 
     paths: Sequence[str] = ()
@@ -63,6 +64,7 @@ class CheckOptions:
     base: str | None = None
     config: Path | None = None
     cwd: Path = field(default_factory=Path.cwd)
+    isolated: bool = False
     allow_unmeasured: bool = False
     exit_zero: bool = False
     store: StoreTraffic | None = None

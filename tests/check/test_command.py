@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,9 +16,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from budgets.check import CheckConfigError, register
+from budgets.check import CheckConfigError, register, render
 from budgets.check.comment import load, post
-from budgets.check.init import limit
+from budgets.check.init import limit, section
 from budgets.check.rules import RULES
 from tests.check.helpers import Project, catalogue, words
 
@@ -136,7 +137,8 @@ def test_init_names_missing_variables(project: Project, cli: Any) -> None:
     project.write("prompts/b.j2", "{{ x }}")
     done = cli("init", "--model", "gpt-4o", "--stdout")
     assert done.exit_code == 0
-    assert "'x' is undefined" in done.stdout
+    assert "# variables.x = [10, 50, 200]    # prompts/b.j2\n" in done.stdout
+    assert "'x' is undefined" in done.stderr
     assert not (project.root / "tokenbooks.toml").exists()
 
 
@@ -312,3 +314,29 @@ def test_importing_the_package_loads_no_tokenizer_or_template_engine() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_init_measures_its_own_folder_below_another_project(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.write("tokenbooks.toml", "[check]\nmodel = 'gpt-4o'\n")
+    project.write("prompts/above.md", words(9))
+    for n in range(3):
+        project.write(f"inner/prompts/{n}.j2", "{{ name }} {{ x }}")
+    project.write("inner/prompts/a.md", words(8))
+    text, report = section(project.root / "inner", (), ("gpt-4o",), 20)
+    assert [p["id"] for p in report["prompts"] if p["models"]] == ["prompts/a.md"]
+    assert "# variables.name = [10, 50, 200]    # prompts/0.j2 and 2 more\n" in text
+    assert tomllib.loads(text)["check"]["overrides"] == [
+        {"prompt": "prompts/a.md", "max_tokens": 50}
+    ]
+
+
+def test_a_long_table_ends_in_a_number(project: Project) -> None:
+    project.config("[check.limits]\nmax_tokens = 1")
+    for n in range(63):
+        project.write(f"prompts/{n:02}.md", words(2))
+    shown = render(project.check().report, "table").splitlines()
+    assert sum(line.startswith("fail [max-tokens]") for line in shown) == 60
+    assert "… and 3 more like these in --format json" in shown
+    assert shown[-1] == "fail: over a limit"

@@ -145,20 +145,37 @@ def _tail(report: Mapping[str, Any]) -> list[Any]:
             )
     for note in report["notes"]:
         lines.append(Text(f"note: {note}"))
-    for prompt in report["prompts"]:
-        for note in prompt["notes"]:
-            lines.append(Text(f"note: {prompt['id']}: {note}", style="dim"))
+    notes = [
+        Text(f"note: {prompt['id']}: {note}", style="dim")
+        for prompt in report["prompts"]
+        for note in prompt["notes"]
+    ]
+    lines += _first(notes, 20)
     if report["skipped"]:
         lines.append(
             Text(f"{counted(len(report['skipped']), 'file')} left out (--format json says why).")
         )
-    for finding in report["findings"]:
-        style = "red" if finding["level"] == "fail" else "yellow"
-        lines.append(Text(f"{finding['level']} [{finding['rule']}] {finding['message']}", style))
-    for problem in report["unmeasured"]:
-        lines.append(Text(f"unmeasured [{problem['rule']}] {problem['message']}", style="red"))
+    findings = [
+        Text(
+            f"{each['level']} [{each['rule']}] {each['message']}",
+            "red" if each["level"] == "fail" else "yellow",
+        )
+        for each in sorted(report["findings"], key=lambda each: each["level"] != "fail")
+    ]
+    lines += _first(findings, ROWS)
+    gaps = [Text(f"unmeasured [{p['rule']}] {p['message']}", "red") for p in report["unmeasured"]]
+    lines += _first(gaps, ROWS)
     names = dict.fromkeys(x["rule"] for x in [*report["findings"], *report["unmeasured"]])
     if names:
         lines.append(Text(f"More: tokenbooks explain {next(iter(names))}", style="dim"))
     lines.append(Text(f"{report['status']}: {STATUS[report['status']]}", style="bold"))
     return lines
+
+
+def _first(lines: list[Any], most: int) -> list[Any]:
+    """What a person reads of a long list; the rest is a number."""
+    from rich.text import Text
+
+    rest = len(lines) - most
+    more = [Text(f"… and {rest:,} more like these in --format json")] if rest > 0 else []
+    return [*lines[:most], *more]
