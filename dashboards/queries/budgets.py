@@ -66,16 +66,28 @@ def budget_statuses(
             notes.append("there are no calls yet")
     made = []
     ahead = _Ahead(con, catalogue, zone, as_of)
+    dimensions_of(budgets, zone)
+    for budget in budgets:
+        status, note = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
+        made.append(status)
+        notes += [note] if note else []
+    return Judged(as_of, tuple(made), tuple(dict.fromkeys(notes)))
+
+
+def dimensions_of(budgets: Sequence[Budget], zone: str) -> list[str]:
+    """Every dimension that judging these budgets asks for. Raises `BudgetError` for a scope that
+    does not exist."""
+    from dashboards.forecasting.outlook import LEAVES
+
+    names: dict[str, None] = dict.fromkeys(("day", *LEAVES))
     for budget in budgets:
         for name in budget.scope:
             try:
                 dimension(name, zone)
             except ScopeError as error:
                 raise BudgetError(f"budget {budget.name!r}: scope: {error}") from error
-        status, note = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
-        made.append(status)
-        notes += [note] if note else []
-    return Judged(as_of, tuple(made), tuple(dict.fromkeys(notes)))
+            names[name] = None
+    return list(names)
 
 
 class _Ahead:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ingest.store.rollup import is_cell_book
 from ingest.store.schema import priced_from
 from pricing import sql
 from pricing.meters import COUNTED
@@ -68,14 +69,21 @@ def extent(con: duckdb.DuckDBPyConnection) -> Extent:
     return Extent(*row)
 
 
-def edges_of(con: duckdb.DuckDBPyConnection, vectors: Iterable[RateVector], reach: Extent) -> Edges:
+def edges_of(
+    con: duckdb.DuckDBPyConnection,
+    vectors: Iterable[RateVector],
+    reach: Extent,
+    tables: Sequence[str] = ("rate_vectors",),
+) -> Edges:
     """The edges, inside the traffic's extent, of the store's own vectors and of others."""
-    conditions: set[tuple[Any, ...]] = set(
-        con.execute(
-            "SELECT DISTINCT valid_from, valid_to, min_input, max_input, weekdays, minute_from,"
-            " minute_to, unpriced_meters FROM rate_vectors"
-        ).fetchall()
-    )
+    conditions: set[tuple[Any, ...]] = set()
+    for table in tables:
+        conditions |= set(
+            con.execute(
+                "SELECT DISTINCT valid_from, valid_to, min_input, max_input, weekdays,"
+                f" minute_from, minute_to, unpriced_meters FROM {table}"
+            ).fetchall()
+        )
     conditions |= {
         (v.valid_from, v.valid_to, v.min_input, v.max_input, v.weekdays, v.minute_from,
          v.minute_to, sql.unpriced_mask(v))
@@ -140,15 +148,19 @@ def make_cells(
         _position(clock, [str(m) for m in edges.minutes]),
         kinds,
     )
+    longest = ("u.input_total + u.output_total", "u.output_total")
+    single = " FILTER (u.requests = 1)"
+    if is_cell_book(con):
+        longest, single = ("u.longest", "u.longest_output"), ""
+    total, answer = (f"max({value}){single}" for value in longest)
     sums = ", ".join(
         f"sum(u.{m}) AS {m}" if m in reach.meters else f"NULL::HUGEINT AS {m}" for m in COUNTED
     )
     con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE {name} AS SELECT {keys[0]} AS route_id, {keys[5]}"
         " AS kinds, min(u.occurred_at) AS occurred_at, min(u.input_total) AS input_total,"
-        " sum(u.requests)::BIGINT AS requests, bool_or(u.time_assumed) AS time_assumed,"
-        " max(u.input_total + u.output_total) FILTER (u.requests = 1) AS longest,"
-        " max(u.output_total) FILTER (u.requests = 1) AS longest_output,"
+        " sum(u.requests) AS requests, bool_or(u.time_assumed) AS time_assumed,"
+        f" {total} AS longest, {answer} AS longest_output,"
         f" {sums} FROM {source} WHERE {where}"
         f" GROUP BY {', '.join(k for k in keys if not k.isdigit())}",
         list(values),

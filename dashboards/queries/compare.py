@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards.queries.cells import Extent, make_cells
 from dashboards.queries.scope import Scope, ScopeError
 from ingest.store import book
+from ingest.store.rollup import is_cell_book
 from ingest.store.schema import priced_from, used_meters
 from pricing import sql
 from pricing.catalogue import Catalogue, Route
@@ -177,6 +178,14 @@ def compare(
     return Comparison(calls, unpriced, base_pico, tuple(rows), tuple(notes))
 
 
+def seen_targets(
+    con: duckdb.DuckDBPyConnection, catalogue: Catalogue, scope: Scope
+) -> list[Target]:
+    """What traffic is compared with when nobody says: the variants seen in it, dearest first,
+    and the batch tier of the first."""
+    return _seen(con, catalogue, *scope.clause())
+
+
 def _seen(
     con: duckdb.DuckDBPyConnection, catalogue: Catalogue, where: str, values: list[Any]
 ) -> list[Target]:
@@ -298,6 +307,10 @@ def _over_limits(
 ) -> dict[int, tuple[int, int]]:
     """Per target: calls above its context window, answers above its maximum output."""
     total, answer = "u.input_total + u.output_total", "u.output_total"
+    single, counted = "u.requests = 1", "count(*)"
+    if is_cell_book(con):  # all calls of a cell are on the same side of every target's limits
+        total, answer = "u.longest", "u.longest_output"
+        single, counted = "u.longest IS NOT NULL", "sum(u.requests)"
     tests: list[str] = []
     for target in targets:
         variant = catalogue.variant(target.variant, target.seller)
@@ -306,16 +319,17 @@ def _over_limits(
         tests += [f"{total} > {int(window)}" if window else "false"]
         tests += [f"{answer} > {int(longest)}" if longest else "false"]
     if not con.execute(
-        f"SELECT 1 FROM (SELECT longest AS input_total, 0 AS output_total FROM {_CELLS}"
-        f" UNION ALL SELECT 0, longest_output FROM {_CELLS}) AS u"
+        "SELECT 1 FROM (SELECT longest AS input_total, 0 AS output_total, longest,"
+        f" NULL AS longest_output FROM {_CELLS}"
+        f" UNION ALL SELECT 0, longest_output, NULL, longest_output FROM {_CELLS}) AS u"
         f" WHERE {' OR '.join(tests) or 'false'} LIMIT 1"
     ).fetchall():
         return {}
     # Summed rows of an aggregate mapping are no single prompt: only one-request rows count.
-    counts = ", ".join(f"count(*) FILTER ({test})" for test in tests)
+    counts = ", ".join(f"coalesce({counted} FILTER ({test}), 0)" for test in tests)
     row = con.execute(
         f"SELECT {counts} FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3"
-        f" AND u.requests = 1 AND ({' OR '.join(sorted(set(tests)))})",
+        f" AND {single} AND ({' OR '.join(sorted(set(tests)))})",
         values,
     ).fetchall()[0]
     return {n: (int(row[2 * n]), int(row[2 * n + 1])) for n in range(len(targets))}

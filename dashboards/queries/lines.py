@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension
-from ingest.store.rollup import RAW, source_for
-from ingest.store.rollup import TABLE as ROLLUP
+from ingest.store.rollup import source_for
 from ingest.store.schema import priced_from, used_meters
 from pricing import sql
 from pricing.sql import meter_bit
@@ -45,9 +44,7 @@ def line_query(
     asked = scope or Scope()
     place = zone or asked.zone
     where, values = asked.clause()
-    stored = source_for(con, [*by, *asked.where], place)
-    if stored == ROLLUP and not asked.on_whole_hours():
-        stored = RAW
+    stored = source_for(con, [*by, *asked.where], place, whole_hours_only=asked.on_whole_hours())
     keys = [dimension(name, place) for name in by]
     bound = [value for _, extra in keys for value in extra]
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))

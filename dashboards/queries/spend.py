@@ -16,9 +16,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension, show_value
-from ingest.store.rollup import RAW, source_for
-from ingest.store.rollup import TABLE as ROLLUP
-from ingest.store.schema import priced_from, used_meters
+from ingest.store.rollup import source_for
+from ingest.store.schema import priced_from, status_reason, used_meters
 from pricing import sql
 from pricing.meters import CACHE_READ, CACHE_WRITE, METERS
 from pricing.money import plain, usd
@@ -181,9 +180,9 @@ def spend(
     asked = scope or Scope()
     where, values = asked.clause()
     zone = asked.zone
-    stored = calls if calls is not None else source_for(con, [*by, *asked.where], zone)
-    if stored == ROLLUP and not asked.on_whole_hours():
-        stored = RAW
+    stored = calls or source_for(
+        con, [*by, *asked.where], zone, whole_hours_only=asked.on_whole_hours()
+    )
     keys = [dimension(name, zone) for name in by]
     bound = [value for _, extra in keys for value in extra]
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
@@ -237,13 +236,15 @@ def reasons(
     con: duckdb.DuckDBPyConnection, scope: Scope | None = None, limit: int = 20
 ) -> list[dict[str, Any]]:
     """Why calls are unpriced or assumed, with how many calls and tokens each reason covers."""
-    where, values = (scope or Scope()).clause()
-    inner = where.replace("u.", "c.").replace("r.", "c.")
+    asked = scope or Scope()
+    where, values = asked.clause()
+    stored = source_for(con, asked.where, asked.zone, whole_hours_only=asked.on_whole_hours())
+    status = sql.status_name(sql.severity())
     rows = con.execute(
-        "SELECT c.status, c.status_reason, c.provider, c.model, sum(c.requests)::BIGINT,"
-        " sum(c.input_total + c.output_total)::BIGINT FROM calls AS c"
-        f" WHERE c.status <> 'exact' AND {inner}"
-        " GROUP BY ALL ORDER BY c.status DESC, 5 DESC, 4 LIMIT ?",
+        f"SELECT {status} AS status, {status_reason()} AS reason, r.provider, r.model,"
+        " sum(u.requests)::BIGINT, sum(u.input_tokens + u.output_total)::BIGINT"
+        f" FROM {priced_from(stored)} WHERE {sql.severity()} > 0 AND {where}"
+        " GROUP BY ALL ORDER BY status DESC, 5 DESC, 4, reason, r.provider LIMIT ?",
         [*values, limit],
     ).fetchall()
     names = ("status", "reason", "provider", "model", "calls", "tokens")

@@ -2,15 +2,20 @@
 
     usage/date=2026-03-01/<name>.parquet     one row a call, as logged: counts, model, dimensions
     rates/date=2026-03-02/<name>.parquet     every rate ever recorded, by the day it was recorded
+    batches/<writer>.json                    the files of each writer that count
 
-A file is written under a hidden name and renamed when it is whole, and never changed afterwards.
-Its name is made from what it holds: writing the same thing again finds the file there and does
-nothing, so many machines can append at once and a replay changes nothing. Cost is not in it: as
-in the store, it is usage × rate, computed when asked (`dashboards.queries.portable`).
+A Parquet file is written under a hidden name, renamed when it is whole, and never changed; its
+name is made from what it holds. It counts from the moment a batch names it, so many machines can
+append at once, a replay changes nothing, and a killed writer leaves nothing half done. Cost is not
+in the lake: as in the store, it is usage × rate, computed when asked (`dashboards.lake`).
 """
 
 from __future__ import annotations
 
-from ingest.lake.write import LakeReport, export_store, ingest_to_lake
+from ingest.lake.append import ingest_to_lake
+from ingest.lake.export import LakeReport, export_store
+from ingest.lake.folder import Batch, LakeError, LakeFolder
 
-__all__ = ["LakeReport", "export_store", "ingest_to_lake"]
+__all__ = [
+    "Batch", "LakeError", "LakeFolder", "LakeReport", "export_store", "ingest_to_lake",
+]  # fmt: skip

@@ -216,7 +216,7 @@ def merge(
     ).fetchall()[0]
     if not total:
         return Merged(0, 0, 0, None, None)
-    _best_of_batch(con, int(import_id), repeated=keys < total)
+    best_of_batch(con, int(import_id), repeated=keys < total)
     limit, values = _search_limit(con, window, first_at, last_at)
     names = ", ".join(f"s.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
     con.execute(
@@ -251,8 +251,9 @@ def merge(
     return Merged(added, replaced, total - added - replaced, first_at, last_at)
 
 
-def _best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int, *, repeated: bool) -> None:
-    """Make `best`: one row a call of the batch, with the import's id."""
+def best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int, *, repeated: bool = True) -> None:
+    """Make `best`: one row a call of what is staged, with the import's id. `repeated`: whether a
+    call may be staged more than once."""
     batch = f"SELECT *, {import_id} AS import_id, NULL::BIGINT AS stored_row FROM {STAGE}"
     if repeated:
         often = f"(SELECT call_key FROM {STAGE} GROUP BY call_key HAVING count(*) > 1)"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 TABLE = "calls_rollup"
 RAW = "(SELECT *, input_total AS input_tokens FROM calls_stored)"
 """The calls themselves, with the rollup's name for a call's input tokens."""
+CELLS = "calls_stored"
+"""In a book of cells (`make_cell_book`), where there are no calls."""
 WORTH_ROWS = 200_000
 WORTH_RATIO = 3
 """Calls a cell, on average, from which the rollup is used."""
@@ -224,12 +226,36 @@ def pays(con: duckdb.DuckDBPyConnection) -> bool:
     )
 
 
-def source_for(con: duckdb.DuckDBPyConnection, names: Iterable[str], zone: str) -> str:
+def make_cell_book(con: duckdb.DuckDBPyConnection, columns: Iterable[tuple[str, str]]) -> None:
+    """Turn an empty store in memory into a book of cells summed elsewhere (a lake's): its
+    `calls_stored` is what a rollup is here, and questions are answered from nothing else."""
+    con.execute("DROP TABLE calls_stored")
+    con.execute(f"CREATE TABLE calls_stored ({', '.join(f'{n} {k}' for n, k in columns)})")
+    con.execute("INSERT INTO meta VALUES ('cell_book', 'true')")
+
+
+def is_cell_book(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether `calls_stored` holds cells, with their tokens in `input_tokens`."""
+    return _meta(con, "cell_book") is not None
+
+
+def source_for(
+    con: duckdb.DuckDBPyConnection,
+    names: Iterable[str],
+    zone: str,
+    *,
+    whole_hours_only: bool = True,
+) -> str:
     """The relation that answers a question on these dimensions: the rollup where it is exact.
 
-    Both relations have the columns of `calls_stored` that a report needs, and `input_tokens`.
+    All relations have the columns of `calls_stored` that a report needs, and `input_tokens`.
+    `whole_hours_only`: whether the question's period begins and ends on whole UTC hours.
     """
+    if is_cell_book(con):
+        return CELLS
     wanted = set(names)
+    if not whole_hours_only:
+        return RAW
     if any(n in _NOT_KEPT or n.startswith("tags.") for n in wanted):
         return RAW
     if not whole_hours(zone) or not pays(con) or _within_the_hour(con):

@@ -172,11 +172,9 @@ def used_meters(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
     return sql.used_meters(mask, bool(fee))
 
 
-def view_statements() -> list[str]:
-    """The views people query; remade at every schema version."""
-    usage = ", ".join(USAGE_COLUMNS)
-    status = sql.status_name(sql.severity())
-    reason = (
+def status_reason() -> str:
+    """Why a call's status is what it is, over `priced_from`; empty for an exact one."""
+    return (
         "CASE WHEN r.card_id IS NULL THEN r.reason"
         f" WHEN NOT {sql.counted()} THEN 'the record states no counts'"
         " WHEN v.card_id IS NULL THEN 'no rate of ' || r.variant || ' on tier ' || r.tier ||"
@@ -185,12 +183,19 @@ def view_statements() -> list[str]:
         " WHEN u.time_assumed THEN 'time not stated, the file time assumed'"
         " ELSE r.reason END"
     )
+
+
+def view_statements() -> list[str]:
+    """The views people query; remade at every schema version."""
+    usage = ", ".join(USAGE_COLUMNS)
+    status = sql.status_name(sql.severity())
     call = ", ".join(
         ("u.call_key, u.occurred_at, u.source_format, u.effort, u.session, u.tags, u.import_id",
          *(f"u.{d}" for d in DIMENSION_COLUMNS),
          "r.provider, r.seller, r.model, r.variant, r.tier, r.region, v.vector_id")
     )  # fmt: skip
     line = "c.line"
+    reason = status_reason()
     return [
         f"CREATE OR REPLACE VIEW usage AS SELECT {usage}"
         " FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id",

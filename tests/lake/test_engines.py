@@ -1,132 +1,305 @@
-"""The core questions on a lake: the same numbers as the store's, on DuckDB and on Spark Connect.
+"""The core questions on a lake: the same numbers as the store's, on every engine.
 
-Spark Connect is Sail's server here (no JVM). Both need the extra `spark` and skip without it.
+The traffic stands on both sides of every edge that a price can have: prompt sizes n and n+1, the
+instant a price changes and the one before, hours of the week; on more than ten rate cards, with
+calls that nothing prices. Spark Connect is Sail here (no JVM), and Spark itself in the slow tests.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dashboards.queries import compare as own_compare
-from dashboards.queries import spend as own_spend
+from budgets.spend.model import read_budgets
+from dashboards.queries import compare as comparing
+from dashboards.queries.budgets import budget_statuses, dimensions_of
 from dashboards.queries.scope import Scope, ScopeError
-from ingest.importer import ImportOptions
+from dashboards.queries.spend import reasons, spend
 from ingest.lake import export_store, ingest_to_lake
-from ingest.store.database import open_reader
-from pricing.catalogue import default_catalogue
-from tests.lake.test_write import MIDNIGHT, body
+from ingest.record import UsageRecord
+from ingest.store.asof import vectors_as_known
+from ingest.store.database import Store
+from pricing.catalogue import Catalogue
+from pricing.currency import Exchange
+from tests.books import chat, lines, memory_store, put, small_catalogue
+from tests.lake.conftest import need
 
-pytest.importorskip("ibis", reason="the extra `spark` is not installed (ibis)")
-from dashboards.queries import portable
+need("ibis")
+from dashboards.lake import EngineError, cell_book, open_lake  # noqa: E402
 
-TARGETS = [
-    "gpt-5.2", "gpt-5.2@batch", "gpt-5.2@flex", "gpt-5-mini", "gpt-5.2-pro", "claude-opus-4-5",
-    "gemini-2.5-pro", "cometapi:gpt-5.2", "deepseek-chat", "nobody-knows-this",
-]  # fmt: skip
+SIZES = (199_999, 200_000, 200_001, 999_999, 1_000_000)
+EDGES = (
+    datetime(2026, 2, 1), datetime(2026, 2, 10), datetime(2026, 3, 1, 6),  # prices, a discount
+    datetime(2026, 2, 2, 1), datetime(2026, 2, 3, 4), datetime(2026, 2, 7, 22, 30),  # hours
+    datetime(2026, 3, 29, 1),  # summer time begins in Europe
+)  # fmt: skip
+NAMES = (
+    ("acme", "plain", None, None), ("acme", "plain-latest", "default", None),
+    ("acme", "tiered", None, None), ("acme", "tiered", "batch", None),
+    ("acme", "tiered", "slow", None), ("acme", "tiered", "priority", None),
+    ("acme", "tiered", None, "eu"), ("acme", "no-output", None, None),
+    ("acme", "hourly", None, None), ("acme", "guessed", None, None),
+    ("acme", "with-fee", None, None), ("gate", "acme/tiered", None, None),
+    ("gate", "plain", None, None), ("acme", "nobody-knows-this", None, None),
+    ("acme", None, None, None),
+)  # fmt: skip
+
+
+def traffic() -> Iterator[UsageRecord]:
+    """Calls on both sides of every edge, on every name."""
+    moments = [edge + by for edge in EDGES for by in (-timedelta(microseconds=1), timedelta())]
+    for n, (name, moment) in enumerate(product(NAMES, moments)):
+        seller, model, tier, region = name
+        size, cached = SIZES[n % len(SIZES)], n * 7 % 1000
+        yield UsageRecord(
+            call_key=f"call-{n}", occurred_at=moment, source_format="test", provider="acme",
+            model=model, tier=tier, region=region, seller=seller if seller != "acme" else None,
+            counts={
+                "input_uncached": size - cached, "cache_read": cached or None,
+                "output_text": n * 13 % 5000, "reasoning": n % 3 * 100 or None,
+                "web_search": 2 if n % 11 == 0 else None,
+            },
+            requests=1 + (n % 17 == 0),
+            source_cost_usd=Decimal(n).scaleb(-9) if n % 5 == 0 else None,
+            finality="final", failed=n % 19 == 0, time_assumed=n % 23 == 0,
+            effort="high" if n % 4 == 0 else None, session=f"s{n % 6}",
+            dimensions={"team": ("search", "mail", None)[n % 3], "customer": f"c{n % 4}"},
+            tags={"cost centre": str(n % 2)} if n % 7 else {},
+        )  # fmt: skip
+    yield UsageRecord(  # no count at all: nothing to price, and not free
+        call_key="empty", occurred_at=EDGES[0], source_format="test", provider="acme",
+        model="plain", tier=None, region=None, seller=None, counts={},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def lake(demo_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lake")
-    store = open_reader(demo_db)
-    export_store(store, folder)
-    store.close()
-    return folder
+def books(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalogue, Store, Path]:
+    """A catalogue (list prices, a negotiated discount from 10 February), a store of the traffic,
+    and its lake."""
+    catalogue = small_catalogue(factor="0.87", fallbacks=True)
+    store = memory_store(catalogue)
+    put(store, catalogue, traffic())
+    lake = tmp_path_factory.mktemp("lake")
+    export_store(store, lake)
+    return catalogue, store, lake
 
 
-@pytest.fixture(scope="module")
-def sail() -> Iterator[str]:
-    """A Spark Connect server of this test's own."""
-    server = pytest.importorskip("pysail.spark", reason="no Spark Connect server (pysail)")
-    pytest.importorskip("pyspark", reason="the extra `spark` is not installed (pyspark)")
-    pytest.importorskip("grpc", reason="the extra `spark` is not installed (grpcio)")
-    running = server.SparkConnectServer("127.0.0.1", 0)
-    running.start(background=True)
-    host, port = running.listening_address
-    yield f"sc://{host}:{port}"
-    running.stop()
+QUESTIONS: list[tuple[tuple[str, ...], Scope]] = [
+    ((), Scope()),
+    (("variant", "tier", "seller", "region", "status"), Scope()),
+    (("day", "team"), Scope(zone="Europe/Berlin")),
+    (("hour", "model"), Scope(zone="Asia/Kolkata")),
+    (("week", "format", "failed", "customer"), Scope(zone="America/New_York")),
+    (("month", "provider", "effort", "session"), Scope()),
+    (("quarter", "year", "weekday", "hour_of_day", "tags.cost centre"), Scope()),
+    (("variant",), Scope(EDGES[0], EDGES[2] - timedelta(microseconds=1))),
+    (("team",), Scope(where={"team": ["mail", ""], "tags.cost centre": ["1"]})),
+    (("day",), Scope(where={"variant": ["tiered"], "status": ["assumed", "unpriced"]})),
+]
 
 
-@pytest.fixture(params=["duckdb", "spark"])
-def opened(request: pytest.FixtureRequest, lake: Path) -> Any:
-    engine = "duckdb" if request.param == "duckdb" else request.getfixturevalue("sail")
-    return portable.open_lake(lake, engine)
+@pytest.mark.parametrize(("by", "scope"), QUESTIONS)
+def test_a_report_says_what_the_store_says(
+    books: tuple[Catalogue, Store, Path], engine: str, by: tuple[str, ...], scope: Scope
+) -> None:
+    catalogue, store, lake = books
+    expected = spend(store.con, by, scope)
+    assert expected.total.calls > 5
+    with cell_book(open_lake(lake, engine), catalogue, by, scope) as book:
+        assert spend(book.con, by, scope) == expected
+        assert reasons(book.con, scope) == reasons(store.con, scope)
+
+
+def test_the_traffic_is_worth_asking(books: tuple[Catalogue, Store, Path]) -> None:
+    _, store, _ = books
+    cards = store.con.execute("SELECT count(*) FROM card_keys").fetchall()[0][0]
+    statuses = {r.keys[0] for r in spend(store.con, ["status"]).rows}
+    assert cards >= 10
+    assert statuses == {"exact", "assumed", "unpriced"}
 
 
 @pytest.mark.parametrize(
-    "by",
-    [
-        (),
-        ("variant", "tier", "seller"),
-        ("team", "feature", "status"),
-        ("day",),
-        ("month", "provider", "model", "effort"),
-        ("week", "format", "failed", "customer"),
-    ],
+    ("at", "known_at"), [(datetime(2026, 4, 1), None), (None, datetime(2026, 1, 1))]
 )
-def test_a_report_says_what_the_store_says(opened: Any, demo_db: Path, by: tuple[str, ...]) -> None:
-    store = open_reader(demo_db)
-    expected = own_spend.spend(store.con, by)
-    store.close()
-    found = portable.report(opened, default_catalogue(), by)
-    assert found.total == expected.total
-    assert [r.as_json(by) for r in found.rows] == [r.as_json(by) for r in expected.rows]
-
-
-def test_a_scope_is_cut_the_same_way(opened: Any, demo_db: Path) -> None:
-    since, until = datetime(2026, 3, 5, 12), datetime(2026, 3, 20)
-    where = {"team": ["search", "platform"], "customer": [""]}
-    store = open_reader(demo_db)
-    expected = own_spend.spend(store.con, ("day",), Scope(since, until, where=where))
-    store.close()
-    found = portable.report(
-        opened, default_catalogue(), ("day",), since=since, until=until, where=where
-    )
-    assert found.total.calls > 0
-    assert found == expected
-
-
-@pytest.mark.parametrize("at", [None, datetime(2025, 12, 20)])
-def test_a_comparison_says_what_the_store_says(
-    opened: Any, demo_db: Path, at: datetime | None
+def test_prices_of_another_day(
+    books: tuple[Catalogue, Store, Path],
+    engine: str,
+    at: datetime | None,
+    known_at: datetime | None,
 ) -> None:
-    catalogue = default_catalogue()
-    store = open_reader(demo_db)
-    expected = own_compare.compare(store.con, catalogue, TARGETS, at=at)
-    store.close()
-    found = portable.compare(opened, catalogue, TARGETS, at=at)
-    assert (found.calls, found.unpriced_calls, found.base_pico) == (
-        expected.calls, expected.unpriced_calls, expected.base_pico,
+    catalogue, store, lake = books
+
+    def ask(asked: Store) -> Any:
+        vectors = vectors_as_known(asked, catalogue, known_at) if known_at else "rate_vectors"
+        moment = f"TIMESTAMP '{at:%Y-%m-%d %H:%M:%S}'" if at else ""
+        return spend(asked.con, ["variant", "tier"], vectors=vectors, at=moment)
+
+    names = ["variant", "tier"]
+    with cell_book(open_lake(lake, engine), catalogue, names, Scope(), known_at=known_at) as book:
+        assert ask(book) == ask(store)
+
+
+TARGETS = [
+    "acme:plain", "acme:tiered", "acme:tiered@batch", "acme:tiered@flex", "acme:tiered@priority",
+    "acme:no-output", "acme:hourly", "acme:guessed", "acme:with-fee", "gate:acme/tiered",
+    "gate:plain", "acme:nobody",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", [None, datetime(2026, 2, 20)])
+def test_a_comparison_says_what_the_store_says(
+    books: tuple[Catalogue, Store, Path], engine: str, at: datetime | None
+) -> None:
+    catalogue, store, lake = books
+    now, scope = datetime(2026, 4, 1), Scope(until=EDGES[-1])
+    expected = comparing.compare(store.con, catalogue, TARGETS, scope, at=at, now=now)
+    assert expected.unpriced_calls
+    assert sum(row.cost_pico is not None for row in expected.rows) >= 10
+    targets = [comparing.parse_target(t, catalogue) for t in TARGETS]
+    with cell_book(open_lake(lake, engine), catalogue, (), scope, targets=targets) as book:
+        assert comparing.compare(book.con, catalogue, TARGETS, scope, at=at, now=now) == expected
+
+
+def test_calls_too_long_for_a_target_are_counted_alike(engine: str, tmp_path: Path) -> None:
+    card = 'schema = 1\nseller = "wide"\nrecorded = 2026-01-01\n' + "".join(
+        f'[[variant]]\nid = "{name}"\n{limits}[[variant.price]]\nfrom = 2026-01-01\n'
+        'source = "https://x.example"\ninput = "1"\noutput = "2"\n'
+        for name, limits in (
+            ("any", ""), ("small", "context = 1000\nmax_output = 100\n"),
+            ("tiny", "context = 999\nmax_output = 99\n"),
+        )
     )  # fmt: skip
-    assert found.unpriced_calls == 40
+    catalogue = small_catalogue(cards=(card,))
+    store = memory_store(catalogue)
+    one = next(traffic())
+    put(store, catalogue, [
+        replace(
+            one, call_key=f"k{n}", provider="wide", model="any", requests=requests,
+            counts={"input_uncached": size - answer, "output_text": answer},
+        )
+        for n, (size, answer, requests) in enumerate(
+            [(999, 99, 1), (1000, 100, 1), (1001, 101, 1), (5000, 1000, 2)]
+        )
+    ])  # fmt: skip
+    export_store(store, tmp_path)
+    targets = ["wide:small", "wide:tiny"]
+    parsed = [comparing.parse_target(t, catalogue) for t in targets]
+    expected = comparing.compare(store.con, catalogue, targets)
+    assert [r.notes for r in expected.rows] == [
+        ("1 of the calls: too long for its context of 1,000 tokens",
+         "1 of the answers: longer than its maximum of 100"),
+        ("2 of the calls: too long for its context of 999 tokens",
+         "2 of the answers: longer than its maximum of 99"),
+    ]  # fmt: skip
+    with cell_book(open_lake(tmp_path, engine), catalogue, (), Scope(), targets=parsed) as book:
+        assert comparing.compare(book.con, catalogue, targets) == expected
 
-    def facts(answer: Any) -> list[tuple[Any, ...]]:
-        return [(r.target, r.cost_pico, r.base_pico, r.carried_calls) for r in answer.rows]
 
-    assert facts(found) == facts(expected)
+def test_budgets_stand_as_in_the_store(engine: str, tmp_path: Path) -> None:
+    catalogue = small_catalogue(factor="0.87")
+    store = memory_store(catalogue)
+    one = next(r for r in traffic() if r.model == "plain" and r.counts["output_text"])
+    first = datetime(2026, 2, 20, 22, 30)
+    put(store, catalogue, [
+        replace(one, call_key=f"b{n}", occurred_at=first + n * timedelta(hours=9),
+                dimensions={"team": ("search", "mail")[n % 2], "customer": f"c{n % 3}"})
+        for n in range(70)
+    ])  # fmt: skip
+    export_store(store, tmp_path)
+    budgets = read_budgets([
+        {"name": "all", "amount": "100 USD", "period": "quarter"},
+        {"name": "search", "amount": "5 USD", "scope": {"team": "search"}},
+        {"name": "c1", "amount": "2_000_000 tokens", "scope": {"customer": ["c1", "c2"]}},
+    ])  # fmt: skip
+    zone = "Europe/Berlin"
+    asked: dict[str, Any] = {"zone": zone, "as_of": date(2026, 3, 12)}
+    expected = budget_statuses(store.con, catalogue, budgets, Exchange(), **asked)
+    assert all(status.spent for status in expected.statuses)
+    assert all(status.ends for status in expected.statuses)
+    names = dimensions_of(budgets, zone)
+    with cell_book(open_lake(tmp_path, engine), catalogue, names, Scope(zone=zone)) as book:
+        found = budget_statuses(book.con, catalogue, budgets, Exchange(), **asked)
+    assert repr(found) == repr(expected)
 
 
-def test_a_call_that_two_machines_saw_is_one(tmp_path: Path) -> None:
-    log, lake = tmp_path / "a.jsonl", tmp_path / "lake"
-    log.write_text(body(1, MIDNIGHT, 1000) + "\n" + body(2, MIDNIGHT, 10) + "\n")
-    ingest_to_lake(lake, [log])
-    log.write_text(body(1, MIDNIGHT, 2000) + "\n")
-    ingest_to_lake(lake, [log], ImportOptions(stamps={"team": "search"}))
-    total = portable.report(portable.open_lake(lake), default_catalogue()).total
-    assert (total.calls, total.input_tokens) == (2, 2010)
-    # 2,010 tokens at 1.75 and 10 at 14 USD a million.
-    assert total.cost_pico == 2010 * 1_750_000 + 10 * 14_000_000
+def test_a_call_that_many_saw_is_one_and_knows_what_any_of_them_knew(
+    engine: str, tmp_path: Path
+) -> None:
+    """Duplicates and late arrivals across batches, dates and stores: as one store folds them."""
+    catalogue = small_catalogue()
+    lake, everything = tmp_path / "lake", memory_store(catalogue)
+    one = replace(next(traffic()), requests=1, failed=False, time_assumed=False, session=None)
+    late = one.occurred_at + timedelta(days=3)
+    sightings = [
+        replace(one, finality="partial", dimensions={"team": "search"}, tags={"a": "1"}),
+        replace(one, occurred_at=late, time_assumed=True, source_cost_usd=None, effort="low"),
+        replace(one, counts={**one.counts, "output_text": 7}, tags={"a": "2", "b": "3"},
+                dimensions={"customer": "c9"}, source_cost_usd=None),
+        replace(one, call_key="other", model=None),
+        replace(one, call_key="other", counts={"input_uncached": one.input_total}, tier="flex"),
+        replace(one, call_key="alone"),
+    ]  # fmt: skip
+    for n, record in enumerate(sightings):
+        each = memory_store(catalogue)
+        each.con.execute(
+            "INSERT INTO imports BY NAME SELECT ? AS import_id, '' AS path, '' AS sha256,"
+            " '' AS stamp, '' AS format, 0 AS size, now()::TIMESTAMP AS imported_at, 0 AS records,"
+            " 0 AS added, 0 AS replaced, 0 AS duplicates, 0 AS rejected, 0 AS reported",
+            [n],
+        )
+        put(each, catalogue, [record])
+        export_store(each, lake)
+        export_store(each, lake)  # a replay
+        put(everything, catalogue, [record])
+    by = ("day", "model", "tier", "team", "customer", "effort", "tags.a", "tags.b", "status")
+    expected = spend(everything.con, by)
+    assert expected.total.calls == 3
+    with cell_book(open_lake(lake, engine), catalogue, by, Scope()) as book:
+        assert spend(book.con, by) == expected
 
 
-def test_errors_say_what_to_do(lake: Path, tmp_path: Path) -> None:
-    with pytest.raises(portable.EngineError, match="lake export"):
-        portable.open_lake(tmp_path)
-    with pytest.raises(portable.EngineError, match="duckdb or sc://"):
-        portable.open_lake(lake, "trino")
-    with pytest.raises(ScopeError, match="no dimension 'hour_of_day'"):
-        portable.report(portable.open_lake(lake), default_catalogue(), ["hour_of_day"])
+def test_sums_do_not_wrap(engine: str, tmp_path: Path) -> None:
+    """A billion calls in one cell cost more pico-dollars than 64 bits hold."""
+    catalogue = small_catalogue()
+    store = memory_store(catalogue)
+    one = next(r for r in traffic() if r.model == "plain")
+    big = 9_000_000_000
+    put(store, catalogue, [
+        replace(one, call_key=f"b{n}", counts={"input_uncached": big},
+                requests=10**8, failed=False)
+        for n in range(2000)
+    ])  # fmt: skip
+    export_store(store, tmp_path)
+    with cell_book(open_lake(tmp_path, engine), catalogue, (), Scope()) as book:
+        total = spend(book.con).total
+    assert total.calls == 2000 * 10**8
+    assert total.cost_pico == 2000 * big * 1_750_000 > 2**64
+
+
+def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
+    catalogue = small_catalogue()
+    log = tmp_path / "a.jsonl"
+    log.write_text(lines(chat(n, model="plain", prompt=1000) for n in (1, 2, 2)))
+    ingest_to_lake(tmp_path / "lake", [log])
+    with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
+        assert spend(book.con, ["team"]).total.calls == 2
+
+
+def test_errors_say_what_to_do(books: tuple[Catalogue, Store, Path], tmp_path: Path) -> None:
+    catalogue, _, lake = books
+    with pytest.raises(EngineError, match="export lake"):
+        open_lake(tmp_path)
+    with pytest.raises(EngineError, match="duckdb or sc://"):
+        open_lake(lake, "trino")
+    with (
+        pytest.raises(ScopeError, match="unknown dimension 'quarter_hour'"),
+        cell_book(open_lake(lake), catalogue, ["quarter_hour"], Scope()),
+    ):
+        pass

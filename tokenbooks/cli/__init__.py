@@ -150,7 +150,8 @@ def _known(error: Exception) -> int:
     }  # fmt: skip
     unreadable = {
         "StoreError", "StoreHeld", "UnreadableFile", "UsageError", "CountingError",
-        "VocabularyError", "UnknownModelError", "RequestError", "TraceError",
+        "VocabularyError", "UnknownModelError", "RequestError", "TraceError", "EngineError",
+        "LakeError",
     }  # fmt: skip
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & (misuse | unreadable):

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from tokenbooks.cli.common import Db, Json, Zone, catalogue, database, day_of, reading, settings
+from tokenbooks.cli.common import (
+    Db,
+    Engine,
+    Json,
+    LakeDir,
+    Zone,
+    asking,
+    catalogue,
+    database,
+    day_of,
+    lake_of,
+    settings,
+)
 from tokenbooks.cli.output import (
     FINDING,
     MISUSE,
@@ -42,6 +54,8 @@ def budget(
     ] = None,
     tz: Zone = None,
     db: Db = None,
+    lake: LakeDir = None,
+    engine: Engine = None,
     json_: Json = False,
 ) -> None:
     """Spend, forecast, chance to exceed and exhaustion date of every [[budgets]] entry.
@@ -49,8 +63,8 @@ def budget(
     Exit 1 when a `fail` threshold is crossed.
     """
     from budgets.spend.model import Target, read_budgets
-    from dashboards.queries.budgets import budget_statuses
-    from dashboards.queries.scope import zone_info
+    from dashboards.queries.budgets import budget_statuses, dimensions_of
+    from dashboards.queries.scope import Scope, zone_info
     from pricing.currency import Exchange
 
     chosen = settings(db)
@@ -68,7 +82,8 @@ def budget(
     zone = tz or chosen.timezone
     zone_info(zone)
     exchange = Exchange.from_settings(chosen.currency)
-    with reading(db, chosen) as store:
+    source = lake_of(lake, engine, db)
+    with asking(db, source, chosen, dimensions_of(budgets, zone), Scope(zone=zone)) as store:
         judged = budget_statuses(
             store.con, catalogue(chosen), budgets, exchange, zone=zone,
             as_of=day_of(as_of, "--as-of", zone),

@@ -13,6 +13,8 @@ import typer
 from tokenbooks.cli.output import MISUSE, fail
 
 if TYPE_CHECKING:
+    from dashboards.lake.engine import Lake
+    from dashboards.queries.compare import Target
     from dashboards.queries.scope import Scope
     from ingest.store.database import Store
     from pricing.catalogue import Catalogue
@@ -34,6 +36,15 @@ Zone = Annotated[
 Where = Annotated[
     list[str] | None,
     typer.Option("--where", help="Only calls with DIMENSION=VALUE[,VALUE…]; repeatable."),
+]
+
+LakeDir = Annotated[
+    str | None,
+    typer.Option("--lake", help="Ask a lake (a folder or address) instead of the database."),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="With --lake: duckdb (default), or sc://host:port (Spark)."),
 ]
 
 
@@ -98,6 +109,49 @@ def reading(db: Path | None, chosen: Settings, *, sync: bool = True) -> Generato
         yield store
     finally:
         store.close()
+
+
+def lake_of(lake: str | None, engine: str | None, db: Path | None) -> Lake | None:
+    """The lake that the options name, opened; None when they name none. What cannot be opened or
+    does not fit together ends the command."""
+    if lake is None:
+        if engine is not None:
+            fail(f"--engine {engine} needs --lake DIR: an engine reads a lake", MISUSE)
+        return None
+    if db is not None:
+        fail("--db and --lake: ask one of them", MISUSE)
+    from dashboards.lake.engine import EngineError, open_lake
+    from ingest.lake.folder import LakeError
+
+    try:
+        return open_lake(lake, engine or "duckdb")
+    except (EngineError, LakeError) as error:
+        fail(str(error))
+        raise AssertionError from error
+
+
+@contextmanager
+def asking(
+    db: Path | None,
+    lake: Lake | None,
+    chosen: Settings,
+    names: Sequence[str],
+    asked: Scope,
+    *,
+    targets: Sequence[Target] = (),
+    known_at: datetime | None = None,
+) -> Generator[Store]:
+    """What a question is asked of: the store, or a lake's calls by the dimensions it names."""
+    if lake is None:
+        with reading(db, chosen) as store:
+            yield store
+        return
+    from dashboards.lake.book import cell_book
+
+    with cell_book(
+        lake, catalogue(chosen), names, asked, targets=targets, known_at=known_at
+    ) as store:
+        yield store
 
 
 def pairs(items: Sequence[str] | None, what: str) -> dict[str, str]:

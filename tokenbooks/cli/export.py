@@ -1,4 +1,4 @@
-"""`tokenbooks export`: CSV, Parquet and FOCUS files whose sums are the report's."""
+"""`tokenbooks export`: CSV, Parquet and FOCUS files whose sums are the report's; a lake."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     csv = "csv"
     parquet = "parquet"
     focus = "focus"
+    lake = "lake"
 
 
 class Rows(StrEnum):
@@ -53,8 +54,13 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    kind: Annotated[Kind, typer.Argument(help="csv, parquet or focus.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    kind: Annotated[Kind, typer.Argument(help="csv, parquet, focus or lake.")],
+    folder: Annotated[
+        str | None, typer.Argument(help="Of a lake: its folder or address (s3://…).")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write (all but lake).")
+    ] = None,
     version: Annotated[str, typer.Option(help="FOCUS version: 1.2 or 1.4.")] = "1.4",
     rows: Annotated[
         Rows, typer.Option(help="CSV and Parquet: a row a call, a meter and price, or a group.")
@@ -79,7 +85,24 @@ def export(
     db: Db = None,
     json_: Json = False,
 ) -> None:
-    """Write usage and cost to a file; its sum is the report's total, to the pico-dollar."""
+    """Write usage and cost to a file; its sum is the report's total, to the pico-dollar.
+
+    `export lake DIR` brings a lake of Parquet files up to date with the whole database: dates that
+    have not changed are not written again, and it is all there or as it was.
+    """
+    if kind is Kind.lake:
+        if folder is None:
+            fail("which lake? tokenbooks export lake DIR", MISUSE)
+            raise AssertionError
+        if out is not None or since or until or tz or where or by:
+            fail("a lake holds everything: export lake DIR takes --db and --json only", MISUSE)
+        _lake(folder, db, json_)
+        return
+    if folder is not None:
+        fail(f"{folder!r}: a folder belongs to export lake; a file is named by --out", MISUSE)
+    if out is None:
+        fail(f"where to? tokenbooks export {kind.value} --out FILE", MISUSE)
+        raise AssertionError
     if version not in ("1.2", "1.4"):
         fail(f"--version {version}: FOCUS 1.2 and 1.4 are written", MISUSE)
     chosen = settings(db)
@@ -103,6 +126,27 @@ def export(
         _print(made, kind)
     if strict and (made.unpriced if kind is Kind.focus else made.unpriced_units):
         raise typer.Exit(FINDING)
+
+
+def _lake(folder: str, db: Path | None, json_: bool) -> None:
+    from ingest.lake import LakeError, export_store
+
+    with reading(db, settings(db)) as store:
+        taken = store.snapshot
+        try:
+            report = export_store(store, folder)
+        except (LakeError, OSError) as error:
+            fail(f"{folder} cannot be written: {error}")
+            raise AssertionError from error
+    if json_:
+        print_json(report.as_json())
+        return
+    say(
+        f"{report.written:,} files written ({calls(report.calls)}), {report.unchanged:,} unchanged"
+        + (f", {report.replaced:,} replaced" if report.replaced else "")
+    )
+    if taken:
+        note("the database is in use; this is its newest snapshot")
 
 
 def _print(made: Any, kind: Kind) -> None:

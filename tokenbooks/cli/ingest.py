@@ -58,10 +58,15 @@ def ingest(
         typer.Option("--keep-text", help="Keep the start of rejected lines (may hold prompts)."),
     ] = False,
     db: Db = None,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", help="Append to this lake (a folder or address)."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Import usage logs: any known format, recognised by content; again changes nothing.
 
+    With --lake the calls are appended to a lake, which any number of machines may do at once.
     Rejected lines are listed with their reason and kept in the table `rejects`. A file of a
     folder that is no log is passed over; one that you name is an error.
     """
@@ -76,8 +81,18 @@ def ingest(
         keep_text=keep_text,
     )
     _check_paths(paths)
+    if lake is not None and db is not None:
+        fail("--db and --lake: import into one of them", MISUSE)
     if dry_run:
         reports = [importer.plan(p, options) for p in importer.find_files(paths)]
+    elif lake is not None:
+        from ingest.lake import LakeError, ingest_to_lake
+
+        try:
+            reports = ingest_to_lake(lake, paths, options)
+        except LakeError as error:
+            fail(str(error))
+            raise AssertionError from error
     else:
         reports = _import(paths, options, database(db, chosen), chosen)
     if json_:

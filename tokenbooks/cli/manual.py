@@ -41,6 +41,7 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
         Command("ingest", "ingest", "Import usage logs of any known format", (
             "ingest logs/", "ingest calls.jsonl.gz --set team=search --dry-run",
             "ingest export.csv --map occurred_at=time --map model=model --map input=prompt_tokens",
+            "ingest --lake /mnt/lake logs/ --set team=search",
         )),
         Command("formats", "ingest", "The log formats and how each is recognised", (
             "formats", "formats --json",
@@ -48,6 +49,7 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
         Command("report", "report", "Spend by any dimensions and period", (
             "report --by team,variant --since this-month",
             "report --by month --tz Europe/Berlin --where team=search --json",
+            "report --lake /mnt/lake --engine sc://spark.example:15002 --by team,month",
         )),
         Command("compare", "report", "The same traffic on other variants, tiers, sellers", (
             "compare --variants gpt-5.2,gpt-5.2@batch,cometapi:gpt-5.2 --where team=search",
@@ -55,8 +57,9 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
         Command("sql", "sql", "Query the store, read-only", (
             "sql 'SELECT team, sum(cost_usd) FROM calls GROUP BY 1' --csv",
         )),
-        Command("export", "export", "Write usage and cost: FOCUS, CSV, Parquet", (
+        Command("export", "export", "Write usage and cost: FOCUS, CSV, Parquet, a lake", (
             "export focus --version 1.4 --since 2026-03 --until 2026-04 --out focus.csv",
+            "export lake /mnt/lake",
         )),
         Command("reconcile", "reconcile", "Computed cost against what was charged", (
             "reconcile --since 2026-03",
@@ -129,9 +132,6 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
         )),
     ),
     "Room to grow": (
-        Command("lake", "lake", "Usage and rates as Parquet; ask any engine", (
-            "lake export /mnt/lake", "lake report /mnt/lake --by team",
-        )),
     ),
 }  # fmt: skip
 

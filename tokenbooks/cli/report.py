@@ -8,14 +8,18 @@ import typer
 
 from tokenbooks.cli.common import (
     Db,
+    Engine,
     Json,
+    LakeDir,
     Since,
     Until,
     Where,
     Zone,
+    asking,
     catalogue,
+    lake_of,
     moment,
-    reading,
+    names_of,
     scope,
     settings,
 )
@@ -44,6 +48,8 @@ def report(
         str | None, typer.Option(help="Prices as the table stood on this date.")
     ] = None,
     db: Db = None,
+    lake: LakeDir = None,
+    engine: Engine = None,
     json_: Json = False,
 ) -> None:
     """Spend by any dimensions and period, with cached share, cache savings and unpriced share."""
@@ -52,13 +58,14 @@ def report(
 
     chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
-    names = [n.strip() for n in by.split(",") if n.strip()]
-    with reading(db, chosen) as store:
+    names, known = names_of(by), moment(known_at, "--known-at")
+    source = lake_of(lake, engine, db)
+    with asking(db, source, chosen, names, asked, known_at=known) as store:
         vectors = "rate_vectors"
-        if known_at is not None:
+        if known is not None:
             from ingest.store.asof import vectors_as_known
 
-            vectors = vectors_as_known(store, catalogue(chosen), moment(known_at, "--known-at"))
+            vectors = vectors_as_known(store, catalogue(chosen), known)
         answer = spend(store.con, names, asked, vectors=vectors, at=_at(prices))
         why = reasons(store.con, asked) if answer.total.unpriced_calls else []
         tested = simulated(store.con, asked)
@@ -140,6 +147,8 @@ def compare(
         typer.Option(help="Price the targets at this date's rates (for calls older than them)."),
     ] = None,
     db: Db = None,
+    lake: LakeDir = None,
+    engine: Engine = None,
     json_: Json = False,
 ) -> None:
     """The same stored traffic on other variants, tiers and sellers, side by side.
@@ -150,11 +159,14 @@ def compare(
 
     chosen = settings(db)
     asked = scope(since, until, tz, where, chosen)
-    targets = [t.strip() for t in variants.split(",") if t.strip()]
-    with reading(db, chosen) as store:
-        answer = question.compare(
-            store.con, catalogue(chosen), targets, asked, at=moment(at, "--at")
-        )
+    targets, when = names_of(variants), moment(at, "--at")
+    source, book = lake_of(lake, engine, db), catalogue(chosen)
+    wanted = [question.parse_target(t, book) for t in targets]
+    if source is not None and not wanted:  # a lake is asked twice: what there is, then the rest
+        with asking(db, source, chosen, ["variant"], asked) as store:
+            wanted = question.seen_targets(store.con, book, asked)
+    with asking(db, source, chosen, [], asked, targets=wanted) as store:
+        answer = question.compare(store.con, book, targets, asked, at=when)
     if json_:
         print_json(answer.as_json())
         return

@@ -1,0 +1,122 @@
+"""Opening a lake on an engine: DuckDB in this process, or a Spark Connect server.
+
+The optional extra `spark` brings ibis and the Spark Connect client. A server must see the lake
+under the same path or address. Which files count is read once, here: whatever is written while a
+question runs is for the next one.
+
+    lake = open_lake("s3://books/lake", "sc://spark.example:15002")
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingest.lake.folder import Batch, LakeFolder
+from ingest.store.database import JOINS_AS_WRITTEN
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INSTALL = "pip install 'tokenbooks[spark]'"
+
+
+class EngineError(Exception):
+    """The engine or the lake cannot be used; the message says what to do."""
+
+
+@dataclass(slots=True)
+class Lake:
+    """An open lake: an ibis connection, every sighting of every call, and what is known of it."""
+
+    folder: LakeFolder
+    batches: list[Batch]
+    con: Any
+    usage: Any
+    engine: str
+
+    @property
+    def each_once(self) -> bool:
+        """Whether each call is one row already: all of it is one store's export."""
+        return len(self.batches) == 1 and self.batches[0].from_store
+
+    def rows(self, expression: Any) -> pa.Table:
+        """Run an expression on the engine. Raises `EngineError` when the engine fails."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return self.con.to_pyarrow(expression)
+            except Exception as error:
+                text = str(error).strip() or type(error).__name__
+                raise EngineError(
+                    f"{self.engine} could not answer: {text.splitlines()[0][:300]}"
+                ) from error
+
+
+def open_lake(where: str | Path, engine: str = "duckdb") -> Lake:
+    """Open a lake on `duckdb` or on Spark Connect (`sc://host:port`).
+
+    Raises `EngineError` when the extra is not installed, the engine does not answer, or the lake
+    holds no usage; `LakeError` when it is no lake.
+    """
+    try:
+        import ibis  # noqa: F401  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise EngineError(f"questions to a lake need the extra `spark`: {INSTALL}") from error
+    if engine != "duckdb" and not engine.startswith("sc://"):
+        raise EngineError(f"unknown engine {engine!r}; use duckdb or sc://host:port")
+    folder = LakeFolder(where)
+    batches = folder.batches()
+    paths = [path for batch in batches for path in batch.usage]
+    if not paths:
+        raise EngineError(
+            f"{where} holds no usage: write some with `tokenbooks export lake {where}`"
+            f" or `tokenbooks ingest --lake {where} LOGS`"
+        )
+    con, usage = _duckdb(folder, paths) if engine == "duckdb" else _spark(engine, folder, paths)
+    return Lake(folder, batches, con, usage, engine)
+
+
+def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
+    import ibis  # pyright: ignore[reportMissingImports]
+
+    con = ibis.duckdb.connect()
+    con.raw_sql("SET TimeZone = 'UTC'")
+    con.raw_sql("SET enable_progress_bar = false")
+    con.raw_sql(f"SET disabled_optimizers = '{JOINS_AS_WRITTEN}'")
+    if folder.local:
+        full = [folder.full(path) for path in paths]
+        return con, con.read_parquet(full, table_name="usage", hive_partitioning=False)
+    import pyarrow.dataset as ds
+
+    # The wheel's DuckDB has no reader for object stores: Arrow has.
+    files = ds.dataset([folder.full(p) for p in paths], format="parquet", filesystem=folder.files)
+    con.con.register("usage", files)
+    return con, con.table("usage")
+
+
+def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
+    try:
+        import ibis  # pyright: ignore[reportMissingImports]
+        from pyspark.sql.connect.session import (  # pyright: ignore[reportMissingImports]
+            SparkSession,
+        )
+    except ImportError as error:
+        raise EngineError(
+            f"Spark Connect needs the extra `spark`: {INSTALL} ({str(error).splitlines()[0]})"
+        ) from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            session = SparkSession.builder.remote(address).create()
+            session.conf.set("spark.sql.session.timeZone", "UTC")
+            con = ibis.pyspark.connect(session)
+            session.read.parquet(*map(folder.address, paths)).createOrReplaceTempView("usage")
+            return con, con.table("usage")
+        except Exception as error:
+            text = str(error).strip() or type(error).__name__
+            raise EngineError(
+                f"{address} does not answer for {folder.where}: {text.splitlines()[0][:300]}"
+            ) from error
