@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dashboards.lake.engine import Lake
+from dashboards.lake.engine import Lake, load_ibis
 from dashboards.queries.scope import Scope, to_utc
 from ingest.store.schema import DIMENSION_COLUMNS
 from pricing.meters import COUNTED
@@ -56,7 +56,7 @@ def calls_once(lake: Lake, tags: Sequence[str] = ()) -> Any:
 
 def _folded(sightings: Any, tags: int) -> Any:
     """One row a call from several sightings of it, as `ingest.store.load` folds them."""
-    import ibis  # pyright: ignore[reportMissingImports]
+    ibis = load_ibis()
 
     def nulls_last(column: Any) -> list[Any]:
         return [column.isnull().cast("int8"), column]

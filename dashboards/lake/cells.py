@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from dashboards.lake.calls import PLAIN, ROUTE_KEYS, tag_column, tags_of
-from dashboards.lake.engine import Lake
+from dashboards.lake.engine import Lake, load_ibis
 from dashboards.queries.cells import Edges
 from dashboards.queries.scope import zone_info
 from pricing.meters import COUNTED
@@ -65,7 +65,7 @@ def shifts(zone: str, first: datetime, last: datetime) -> list[tuple[datetime, t
 
 def _local(column: Any, zone: str, first: datetime, last: datetime) -> Any:
     """An instant as the zone's wall-clock time."""
-    import ibis  # pyright: ignore[reportMissingImports]
+    ibis = load_ibis()
 
     found = shifts(zone, first, last)
 
@@ -81,7 +81,7 @@ def _local(column: Any, zone: str, first: datetime, last: datetime) -> Any:
 
 def _position(value: Any, edges: Sequence[Any]) -> Any:
     """Which interval between sorted edges a value is in, as a sum of comparisons."""
-    import ibis  # pyright: ignore[reportMissingImports]
+    ibis = load_ibis()
 
     return sum(((value >= edge).cast("int64") for edge in edges), ibis.literal(0).cast("int64"))
 
@@ -105,7 +105,7 @@ def roll_up(
     be counted above; with any of them a cell says its longest call (columns `longest` and
     `longest_output`, empty for rows that are sums of several requests).
     """
-    import ibis  # pyright: ignore[reportMissingImports]
+    ibis = load_ibis()
 
     wanted = set(names)
     grouped: dict[str, Any] = {f"r_{name}": calls[name].fill_null("") for name in ROUTE_KEYS}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,16 +56,22 @@ class Lake:
                 ) from error
 
 
+def load_ibis() -> Any:
+    """The module that the definitions are written in. Raises `EngineError` where it is not
+    installed."""
+    try:
+        return import_module("ibis")
+    except ImportError as error:
+        raise EngineError(f"questions to a lake need the extra `spark`: {INSTALL}") from error
+
+
 def open_lake(where: str | Path, engine: str = "duckdb") -> Lake:
     """Open a lake on `duckdb` or on Spark Connect (`sc://host:port`).
 
     Raises `EngineError` when the extra is not installed, the engine does not answer, or the lake
     holds no usage; `LakeError` when it is no lake.
     """
-    try:
-        import ibis  # noqa: F401  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise EngineError(f"questions to a lake need the extra `spark`: {INSTALL}") from error
+    load_ibis()
     if engine != "duckdb" and not engine.startswith("sc://"):
         raise EngineError(f"unknown engine {engine!r}; use duckdb or sc://host:port")
     folder = LakeFolder(where)
@@ -80,9 +87,7 @@ def open_lake(where: str | Path, engine: str = "duckdb") -> Lake:
 
 
 def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
-    import ibis  # pyright: ignore[reportMissingImports]
-
-    con = ibis.duckdb.connect()
+    con = load_ibis().duckdb.connect()
     con.raw_sql("SET TimeZone = 'UTC'")
     con.raw_sql("SET enable_progress_bar = false")
     con.raw_sql(f"SET disabled_optimizers = '{JOINS_AS_WRITTEN}'")
@@ -99,10 +104,7 @@ def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
 
 def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
     try:
-        import ibis  # pyright: ignore[reportMissingImports]
-        from pyspark.sql.connect.session import (  # pyright: ignore[reportMissingImports]
-            SparkSession,
-        )
+        sessions = import_module("pyspark.sql.connect.session")
     except ImportError as error:
         raise EngineError(
             f"Spark Connect needs the extra `spark`: {INSTALL} ({str(error).splitlines()[0]})"
@@ -110,9 +112,9 @@ def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            session = SparkSession.builder.remote(address).create()
+            session = sessions.SparkSession.builder.remote(address).create()
             session.conf.set("spark.sql.session.timeZone", "UTC")
-            con = ibis.pyspark.connect(session)
+            con = load_ibis().pyspark.connect(session)
             session.read.parquet(*map(folder.address, paths)).createOrReplaceTempView("usage")
             return con, con.table("usage")
         except Exception as error:

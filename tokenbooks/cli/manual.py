@@ -131,8 +131,6 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
             "explain",
         )),
     ),
-    "Room to grow": (
-    ),
 }  # fmt: skip
 
 COMMANDS: dict[str, Command] = {
