@@ -21,7 +21,7 @@ from dashboards.lake.cells import reach, roll_up
 from dashboards.lake.engine import Lake
 from dashboards.queries.cells import Edges, Extent, edges_of
 from dashboards.queries.compare import Target
-from dashboards.queries.scope import Scope, dimension
+from dashboards.queries.scope import SIMULATED, Scope, dimension
 from ingest.lake.folder import LakeFolder
 from ingest.store import asof, book, rollup, schema
 from ingest.store.database import Store, open_store
@@ -57,6 +57,8 @@ def cell_book(
         book.sync(store, catalogue)
         calls = scoped(calls_once(lake, tags_of(wanted)), scope)
         found = reach(lake, calls)
+        if not any(row["real"] for row in found) and _simulated_elsewhere(lake, scope):
+            found = []
         keys = [tuple(row[f"r_{k}"] or None for k in ROUTE_KEYS) for row in found]
         with store.transaction() as con:
             book.add_routes(con, catalogue, sorted(keys, key=lambda k: [x or "" for x in k]))
@@ -70,6 +72,14 @@ def cell_book(
         yield store
     finally:
         store.close()
+
+
+def _simulated_elsewhere(lake: Lake, scope: Scope) -> bool:
+    """Whether a scope leaves simulated calls out because the lake has real ones, outside it."""
+    if scope.where.keys() & {"format", "tags.simulated"}:
+        return False
+    real = lake.usage.filter(lake.usage.source_format != SIMULATED).select("line").limit(1)
+    return bool(lake.rows(real).num_rows)
 
 
 _COLUMNS: tuple[tuple[str, str], ...] = (
@@ -143,9 +153,10 @@ def _insert(store: Store, names: set[str], cells: pa.Table) -> None:
         **{m: f"c.s_{m}" for m in COUNTED if f"s_{m}" in held},
         "input_total": "c.smallest", "output_total": "c.tokens_out",
         "input_tokens": "c.tokens_in", "kinds": "c.kinds", "requests": "c.n",
+        "source_format": "c.source_format",
         "source_cost_usd": "c.stated", "failed": "c.failed", "time_assumed": "c.time_assumed",
         "tags": f"map_from_entries([{', '.join(tags)}])" if tags else "NULL",
-        **{n: f"c.{n}" for n in (*PLAIN, "source_format", "longest", "longest_output")
+        **{n: f"c.{n}" for n in (*PLAIN, "longest", "longest_output")
            if n in held},
     }  # fmt: skip
     same = " AND ".join(f"coalesce(r.{k}, '') = c.r_{k}" for k in ROUTE_KEYS)

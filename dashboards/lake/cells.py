@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dashboards.lake.calls import PLAIN, ROUTE_KEYS, tag_column, tags_of
 from dashboards.lake.engine import Lake, load_ibis
 from dashboards.queries.cells import Edges
-from dashboards.queries.scope import zone_info
+from dashboards.queries.scope import SIMULATED, zone_info
 from pricing.meters import COUNTED
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def reach(lake: Lake, calls: Any) -> list[dict[str, Any]]:
         first=named.occurred_at.min(),
         last=named.occurred_at.max(),
         largest=named.input_total.max(),
+        real=(named.source_format != SIMULATED).cast("int8").max(),
         **{f"has_{m}": named[m].max() for m in COUNTED},
     )
     return lake.rows(found).to_pylist()
@@ -111,8 +112,6 @@ def roll_up(
     grouped: dict[str, Any] = {f"r_{name}": calls[name].fill_null("") for name in ROUTE_KEYS}
     grouped |= {name: calls[name] for name in PLAIN if name in wanted}
     grouped |= {tag_column(n): calls[tag_column(n)] for n in range(len(tags_of(wanted)))}
-    if "format" in wanted:
-        grouped["source_format"] = calls.source_format
     unit = next((u for u, needs in _FINEST.items() if wanted & set(needs)), None)
     if unit is not None:
         grouped["period"] = _local(calls.occurred_at, zone, first, last).truncate(_UNITS[unit])
@@ -144,7 +143,7 @@ def roll_up(
             "longest_output": ibis.cases((table.c_single, table.output_total), else_=nothing).max(),
         }
     return lake.rows(
-        table.group_by([*grouped, "kinds", "time_assumed", "failed"]).aggregate(
+        table.group_by([*grouped, "source_format", "kinds", "time_assumed", "failed"]).aggregate(
             first=table.occurred_at.min(),
             smallest=table.input_total.min(),
             n=total(table.requests),

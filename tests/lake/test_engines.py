@@ -59,7 +59,7 @@ def traffic() -> Iterator[UsageRecord]:
         seller, model, tier, region = name
         size, cached = SIZES[n % len(SIZES)], n * 7 % 1000
         yield UsageRecord(
-            call_key=f"call-{n}", occurred_at=moment, source_format="test", provider="acme",
+            call_key=f"call-{n}", occurred_at=moment, source_format="mock" if n % 29 == 0 else "test", provider="acme",
             model=model, tier=tier, region=region, seller=seller if seller != "acme" else None,
             counts={
                 "input_uncached": size - cached, "cache_read": cached or None,
@@ -101,6 +101,7 @@ QUESTIONS: list[tuple[tuple[str, ...], Scope]] = [
     (("quarter", "year", "weekday", "hour_of_day", "tags.cost centre"), Scope()),
     (("variant",), Scope(EDGES[0], EDGES[2] - timedelta(microseconds=1))),
     (("team",), Scope(where={"team": ["mail", ""], "tags.cost centre": ["1"]})),
+    (("format",), Scope(where={"format": ["mock", "test"]})),
     (("day",), Scope(where={"variant": ["tiered"], "status": ["assumed", "unpriced"]})),
 ]
 
@@ -281,6 +282,25 @@ def test_sums_do_not_wrap(engine: str, tmp_path: Path) -> None:
         total = spend(book.con).total
     assert total.calls == 2000 * 10**8
     assert total.cost_pico == 2000 * big * 1_750_000 > 2**64
+
+
+def test_simulated_calls_are_apart_from_real_ones_of_another_time(
+    engine: str, tmp_path: Path
+) -> None:
+    catalogue = small_catalogue()
+    one = next(r for r in traffic() if r.model == "plain" and r.source_format == "test")
+    tried = replace(one, call_key="t", source_format="mock")
+    later = one.occurred_at + timedelta(days=1) if one.occurred_at else None
+    scope = Scope(until=later)
+    for n, (record, calls) in enumerate(
+        [(tried, 1), (replace(one, call_key="r", occurred_at=later), 0)]
+    ):
+        store = memory_store(catalogue)
+        put(store, catalogue, [tried, record])
+        export_store(store, tmp_path / str(n))
+        assert spend(store.con, (), scope).total.calls == calls
+        with cell_book(open_lake(tmp_path / str(n), engine), catalogue, (), scope) as book:
+            assert spend(book.con, (), scope).total.calls == calls
 
 
 def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
