@@ -60,7 +60,8 @@ def traffic() -> Iterator[UsageRecord]:
         size, cached = SIZES[n % len(SIZES)], n * 7 % 1000
         yield UsageRecord(
             call_key=f"call-{n}", occurred_at=moment, provider="acme", model=model,
-            source_format="mock" if n % 29 == 0 else "test", tier=tier, region=region, seller=seller if seller != "acme" else None,
+            source_format="mock" if n % 29 == 0 else "test", tier=tier, region=region,
+            seller=seller if seller != "acme" else None,
             counts={
                 "input_uncached": size - cached, "cache_read": cached or None,
                 "output_text": n * 13 % 5000, "reasoning": n % 3 * 100 or None,
