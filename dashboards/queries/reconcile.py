@@ -47,6 +47,8 @@ CAUSES = ("unpriced", "assumed", "missing_calls", "late_cost", "rounding", "unex
 REPORT_DIMENSIONS = ("variant", "project")
 """What a cost report can be compared by, besides source, provider and period."""
 
+BLANK = timedelta(days=31)
+"""The longest stretch of days without a figure that a report may have inside it."""
 LATE_DAYS = 3
 SETTLED = timedelta(days=2)
 _SAME = 100  # two amounts are the same when they differ by less than one part in this many
@@ -219,7 +221,7 @@ def reconcile_reports(
         dropped = [d for d in by if d not in own]
         if dropped:
             notes.append(f"{source} of {provider} does not state {' and '.join(dropped)}")
-        cells = _cells(con, catalogue, source, provider, rows, by, own)
+        cells = _cells(con, catalogue, source, provider, rows, by, own, notes)
         unit = _unit(rows)
         for cell in cells.values():
             _measure_missing(cell, catalogue, provider)
@@ -294,6 +296,7 @@ def _cells(
     rows: Sequence[Mapping[str, Any]],
     by: Sequence[str],
     own: Sequence[str],
+    notes: list[str],
 ) -> dict[tuple[Any, ...], _Cell]:
     """Charged and computed by period and dimension, over everything the report covers."""
     cells: dict[tuple[Any, ...], _Cell] = {}
@@ -319,6 +322,8 @@ def _cells(
     first = min(row["period_start"] for row in rows)
     last = max(row["period_end"] for row in rows)
     periods = sorted({_period(r["period_start"], r["period_end"]) for r in rows})
+    spans = _spans(periods)
+    outside = 0
     seller = normal_seller(provider)
     for hour, variant, project, tier, calls, cost, unpriced, assumed, *counts in con.execute(
         "SELECT date_trunc('hour', u.occurred_at), coalesce(r.variant, r.model), u.project, r.tier,"
@@ -330,14 +335,41 @@ def _cells(
         " AND u.source_format <> 'mock' GROUP BY 1, 2, 3, 4",
         [seller, first, last],
     ).fetchall():
+        if not _within(spans, hour):
+            outside += calls
+            continue
         held = cell(_holding(periods, hour), {"variant": variant, "project": project})
         held.row.calls += calls
         held.row.computed_pico += int(cost)
         held.unpriced += unpriced
         held.assumed += assumed
         _add(held.stored, (variant, tier), dict(zip(COUNTED, counts, strict=True)))
-    _usage_rows(con, catalogue, provider, (first, last), own, cell, periods)
+    if outside:
+        calls = "call" if outside == 1 else "calls"
+        notes.append(
+            f"{outside:,} {calls} of {seller} on days that {source} does not cover left out"
+        )
+    _usage_rows(con, catalogue, provider, spans, own, cell, periods)
     return cells
+
+
+_Span = tuple[datetime, datetime]
+
+
+def _spans(periods: Sequence[_Span]) -> list[_Span]:
+    """What a report covers: its periods and the blank days between them. Where no day of a month
+    and more has a figure, two reports were imported, and nobody reported what lies between."""
+    spans: list[_Span] = []
+    for start, end in periods:
+        if spans and start - spans[-1][1] <= BLANK:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], end))
+        else:
+            spans.append((start, end))
+    return spans
+
+
+def _within(spans: Iterable[_Span], at: datetime) -> bool:
+    return any(start <= at < end for start, end in spans)
 
 
 def _holding(
@@ -354,7 +386,7 @@ def _usage_rows(
     con: duckdb.DuckDBPyConnection,
     catalogue: Catalogue,
     provider: str,
-    covered: tuple[datetime, datetime],
+    spans: Sequence[_Span],
     own: Sequence[str],
     cell: Callable[[tuple[datetime, datetime], Mapping[str, Any]], _Cell],
     periods: Sequence[tuple[datetime, datetime]],
@@ -365,8 +397,10 @@ def _usage_rows(
         f" {', '.join(f'coalesce({m}, 0)::BIGINT' for m in COUNTED)} FROM reported"
         " WHERE kind = 'usage' AND provider = ? AND model IS NOT NULL"
         " AND period_start >= ? AND period_end <= ?",
-        [provider, *covered],
+        [provider, spans[0][0], spans[-1][1]],
     ).fetchall():
+        if not _within(spans, start):
+            continue
         row = {"model": model, "line_item": None, "project": project}
         values = {d: _value(row, d, provider, catalogue) for d in own}
         if "project" in own and project is None:

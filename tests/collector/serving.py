@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ def free_socket() -> socket.socket:
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
+def listening(app: Any) -> Generator[str]:
     """Serve an application in a thread; yields its address."""
     sock = free_socket()
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
@@ -67,7 +67,7 @@ def listening(app: Any) -> Iterator[str]:
 @contextmanager
 def serving(
     path: Path, *, token: str = "", limits: Limits | None = None, more: Sequence[BaseRoute] = ()
-) -> Iterator[Served]:
+) -> Generator[Served]:
     """A collector over a store at `path`."""
     catalogue = default_catalogue()
     store = open_store(path)

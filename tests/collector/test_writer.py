@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -43,7 +43,7 @@ class Gate:
         self.failure: Exception | None = None
 
     @contextmanager
-    def __call__(self) -> Iterator[Store]:
+    def __call__(self) -> Generator[Store]:
         self.entered.set()
         assert self.open.wait(20)
         if self.failure is not None:

@@ -257,6 +257,19 @@ def test_periods_months_blank_days_and_scope(store: Store) -> None:
     assert [r.keys[2].day for r in reconciled(store).rows] == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("gap", "days", "notes"),
+    [(31, [2, 3, 3], ()), (32, [2, 4], ("1 call of openai on days that openai-org does not",))],
+)
+def test_between_two_reports_far_apart_nobody_reported(
+    store: Store, gap: int, days: list[int], notes: tuple[str, ...]
+) -> None:
+    put(store, [call(0), call(1, day=1)], [cost("1.75"), cost("1.75", gap + 1)])
+    found = reconciled(store)
+    assert [r.keys[2].day for r in found.rows] == days
+    assert tuple(n[: len(notes[0])] for n in found.notes) == notes
+
+
 def test_other_currencies_are_left_out_aloud(store: Store) -> None:
     put(store, [call(1)], [cost("1.75"), cost("9.00", currency="EUR", line_item="x")])
     answer = reconciled(store)
