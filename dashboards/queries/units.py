@@ -1,10 +1,11 @@
-"""Unit economics: what a call, a session, a customer, a task and a successful outcome cost.
+"""Unit economics: what a call, a session, a user, a customer, a task and a successful outcome cost.
 
     made = units(con, Scope(), task="tags.task", success={"tags.outcome": ["resolved"]})
     made.per("call").cost_pico, made.cache_missed_pico
 
-Every figure is the scope's whole priced cost over a number of distinct things, so what is spent on
-failures and retries is part of what a success costs. A unit that only some calls name says what
+Every figure is the scope's whole priced cost over a number of distinct things that priced calls
+name, so what is spent on failures and retries is part of what a success costs, and a call without a
+price makes none of them look cheaper. A unit that only some calls name says what
 share of the cost those calls are, and divides only their cost (a success divides the whole cost).
 
 * Cache savings *earned*: cached tokens at the plain input price less what they cost, write premiums
@@ -113,16 +114,20 @@ def units(
     *,
     task: str = "",
     success: Mapping[str, Sequence[str]] | None = None,
+    user: str = "tags.user",
     top_by: str = "customer",
     top: int = 10,
 ) -> Units:
-    """Unit costs of a scope. `task`: the dimension that names a task (`tags.task`); `success`: the
-    values that make a call, or with `task` its task, a success. Raises `ScopeError`."""
+    """Unit costs of a scope. `task` and `user`: the dimensions that name a task and a user (users
+    are left out where nothing names one); `success`: the values that make a call, or with `task`
+    its task, a success. Raises `ScopeError`."""
     total = spend(con, scope=scope).total
-    made = [Unit("call", total.calls, total.cost_pico, None)]
-    named = {"session": "session", "customer": "customer"} | ({"task": task} if task else {})
-    for name, column in named.items():
+    made = [Unit("call", total.calls - total.unpriced_calls, total.cost_pico, None)]
+    named = {"session": "session", "user": user, "customer": "customer"}
+    for name, column in (named | ({"task": task} if task else {})).items():
         count, cost = _distinct(con, scope, column)
+        if name == "user" and not count:
+            continue
         made.append(Unit(name, count, cost, _share(cost, total.cost_pico)))
     if success:
         won = _successes(con, scope, success, task)
@@ -143,12 +148,13 @@ def _share(part: int, whole: int) -> float:
 
 
 def _distinct(con: duckdb.DuckDBPyConnection, scope: Scope, name: str) -> tuple[int, int]:
-    """How many different values of a dimension, and the cost of the calls that have one."""
+    """How many different values of a dimension the priced calls have, and what those cost."""
     expression, bound = dimension(name, scope.zone)
     where, values = scope.clause()
     count, cost = con.execute(
-        "SELECT count(DISTINCT k), coalesce(sum(c) FILTER (k IS NOT NULL), 0) FROM ("
-        f"SELECT {expression} AS k, {sql.cost_pico(meters=used_meters(con))} AS c"
+        "SELECT count(DISTINCT k) FILTER (s < 3), coalesce(sum(c) FILTER (k IS NOT NULL), 0) FROM ("
+        f"SELECT {expression} AS k, {sql.cost_pico(meters=used_meters(con))} AS c,"
+        f" {sql.severity()} AS s"
         f" FROM {priced_from()} WHERE {where})",
         bound + values,
     ).fetchall()[0]

@@ -189,3 +189,17 @@ def test_days_out_of_line_are_drawn_and_named(show: Callable[..., AppTest]) -> N
         row = low.dataframe[1].value
         excess = row[(row["scope"] == scope) & (row["first"] == part["first"].iloc[0])]["excess"]
         assert part["excess"].sum() == pytest.approx(excess.iloc[0], abs=1e-9)
+
+
+def test_unit_costs_and_showback(show: Callable[..., AppTest]) -> None:
+    """The figures of `tokenbooks unit` and `showback`; what has no price is no denominator."""
+    app = show("explore", query={"view": "Unit costs", "shared": "platform", "split": "Even"})
+    shown = {m.label: m.value for m in app.metric}
+    assert shown["Cost per call"] == "$0.024"
+    assert shown["Failed calls"] == "0.8 %"
+    unit, top, back = (d.value for d in app.dataframe[:3])
+    assert dict(zip(unit["unit"], unit["count"], strict=True))["Call"] == 5_815
+    assert top["name"].iloc[0] == "acme"
+    assert list(back["name"]) == ["assistant", "search", "Total"]
+    assert back["total"].iloc[:2].sum() == pytest.approx(139.30932164, abs=1e-9)
+    assert back["part"].iloc[0] == pytest.approx(back["part"].iloc[1], abs=1e-9)

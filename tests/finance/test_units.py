@@ -41,8 +41,9 @@ def test_every_unit(books: Path) -> None:
     made = units(store.con, Scope(), task="tags.task", success={"tags.outcome": ["resolved"]})
     store.close()
     cost = 2900 * IN + 400 * READ
-    assert (made.per("call").count, made.per("call").cost_pico) == (5, cost)
-    assert made.per("session").count == 2
+    assert (made.per("call").count, made.per("call").cost_pico) == (4, cost)
+    # The fifth call has no price: neither it nor its session makes the others look cheaper.
+    assert made.per("session").count == 1
     assert made.per("session").cost_pico == 2400 * IN + 400 * READ
     assert made.per("customer").count == 2
     assert made.per("task").count == 2
@@ -56,7 +57,7 @@ def test_every_unit(books: Path) -> None:
     ]  # fmt: skip
     answer = made.as_json()
     assert answer["unpriced_calls"] == 1
-    assert answer["units"][0]["each_usd"] == "0.001029"  # 5.145 thousandths of a USD / 5
+    assert answer["units"][0]["each_usd"] == "0.00128625"  # 5.145 thousandths of a USD / 4
 
 
 def test_failed_calls(books: Path) -> None:
@@ -76,3 +77,20 @@ def test_success_without_a_task_counts_calls_and_none_is_no_division(books: Path
     assert none.per("successful outcome").each_usd is None
     assert empty.total.calls == 0
     assert empty.per("call").each_usd is None
+
+
+def test_users_are_shown_where_something_names_them(tmp_path: Path) -> None:
+    path = make_store(
+        tmp_path,
+        [call(1, "2026-03-05T10:00:00Z", input_uncached=1000, tags={"user": "ada"}),
+         call(2, "2026-03-05T10:00:00Z", input_uncached=500, tags={"user": "ada", "mail": "b"}),
+         call(3, "2026-03-05T10:00:00Z", input_uncached=700, tags={"user": "bo"}),
+         call(4, "2026-03-05T10:00:00Z", input_uncached=90)],
+    )  # fmt: skip
+    store = open_reader(path)
+    made, other = units(store.con, Scope()), units(store.con, Scope(), user="tags.mail")
+    none = units(store.con, Scope(), user="tags.nothing")
+    store.close()
+    assert (made.per("user").count, made.per("user").cost_pico) == (2, 2200 * IN)
+    assert (other.per("user").count, other.per("user").cost_pico) == (1, 500 * IN)
+    assert "user" not in [u.name for u in none.units]

@@ -42,6 +42,7 @@ def unit(
         list[str] | None,
         typer.Option(help="What makes a success: DIMENSION=VALUE[,VALUE…]; repeatable."),
     ] = None,
+    user: Annotated[str, typer.Option(help="The dimension that names a user.")] = "tags.user",
     top_by: Annotated[str, typer.Option(help="Whose spending is ranked.")] = "customer",
     top: Annotated[int, typer.Option(min=1, help="How many of them.")] = 10,
     since: Since = None,
@@ -52,7 +53,7 @@ def unit(
     db: Db = None,
     json_: Json = False,
 ) -> None:
-    """Cost per call, session, customer, task and success; cache savings; failures; top spenders."""
+    """Cost per call, session, user, task and success; cache savings; failures; top spenders."""
     from dashboards.queries.units import units
     from pricing.money import show_usd, usd
 
@@ -60,7 +61,7 @@ def unit(
     asked = scope(since, until, tz, where, chosen)
     won = {k: v.split(",") for k, v in pairs(success, "--success").items()}
     with reading(db, chosen) as store:
-        made = units(store.con, asked, task=task, success=won, top_by=top_by, top=top)
+        made = units(store.con, asked, task=task, success=won, user=user, top_by=top_by, top=top)
         convert = _converter(currency, chosen, asked, store.con)
     if json_:
         answer = made.as_json()

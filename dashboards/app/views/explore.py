@@ -13,6 +13,7 @@ from dashboards.app import charts, parts, source
 from dashboards.app.filters import NONE, sidebar
 from dashboards.app.measures import MEASURES, Measure
 from dashboards.app.parts import Column
+from dashboards.app.unit_costs import unit_costs
 from dashboards.queries import calls as single
 from dashboards.queries.movers import pareto
 from dashboards.queries.periods import (
@@ -386,6 +387,7 @@ VIEWS: dict[str, Callable[[str, Measure], None]] = {
     "Hours": hours_of_week,
     "Cost per call": cost_per_call,
     "Pareto": concentration,
+    "Unit costs": lambda _by, _measure: unit_costs(books, choice),
     "Calls": calls_themselves,
 }
 
