@@ -56,6 +56,8 @@ class ServeSettings(BaseSettings):
     port: int = Field(default=8765, ge=1, le=65535)
     collector: bool = False
     mock: bool = False
+    allow: list[str] = []
+    """Who is let in where people sign in by OpenID Connect: patterns of e-mail addresses."""
     edit: bool = True
     """Whether the pages may add a budget to the settings file."""
     max_body_mb: int = Field(default=16, ge=1)
@@ -85,6 +87,11 @@ class Settings(BaseSettings):
     anomalies: dict[str, Any] = {}
     mock: dict[str, Any] = {}
     _file: Path | None = PrivateAttr(default=None)
+
+    def found_in(self, file: Path | None) -> Settings:
+        """These settings, knowing the file they were read from."""
+        self._file = file
+        return self
 
     @property
     def file(self) -> Path | None:
@@ -143,9 +150,7 @@ def load_settings(
         if "cards" in values:
             values["cards"] = [_relative(found, card) for card in values["cards"]]
     try:
-        made = Settings(**values)
-        made._file = found
-        return made
+        return Settings(**values).found_in(found)
     except ValidationError as error:
         raise SettingsError(_explain(error, found)) from error
 

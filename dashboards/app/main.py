@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.app import parts, source
+from dashboards.app import login, parts, source
 from dashboards.app.registry import MENU, PAGES, Entry
 from dashboards.queries.periods import extent
 from dashboards.queries.scope import ScopeError
@@ -21,6 +21,8 @@ ICON = (
 )
 
 st.set_page_config(page_title="tokenbooks", page_icon=ICON, layout="wide")
+if not login.admitted(getattr(getattr(source.current().settings, "serve", None), "allow", ())):
+    st.stop()
 
 
 def listed(entry: Entry, **place: Any) -> Any:
