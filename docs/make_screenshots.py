@@ -1,6 +1,7 @@
 """Screenshots of every page, light and dark, from any store.
 
-    python docs/make_screenshots.py --db data/demo/tokenbooks.duckdb --out docs/screenshots
+    python docs/make_screenshots.py --db data/demo/tokenbooks.duckdb --out docs/screenshots \
+        --modes light --query "?as_of=2026-03-21"
 
 Starts the service on a free port, opens each page in the system's Chromium, waits until it has
 drawn, and writes `NAME.png` and `NAME-dark.png`. Needs the development dependencies (playwright)
@@ -154,6 +155,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the pictures")
     parser.add_argument("--pages", nargs="*", help="only these pages")
     parser.add_argument("--query", default="", help="appended to each address, such as ?tz=UTC")
+    parser.add_argument(
+        "--modes", nargs="*", choices=("light", "dark"), default=["light", "dark"],
+        help="which colour schemes",
+    )  # fmt: skip
     options = parser.parse_args()
     if browser_path() is None:
         print(f"no browser: none of {', '.join(BROWSERS)} is on the path", file=sys.stderr)
@@ -162,7 +167,8 @@ def main() -> int:
     pages = options.pages or [entry.name for entry in PAGES]
     problems: list[str] = []
     with running_service(options.db) as address:
-        for dark in (False, True):
+        for mode in options.modes:
+            dark = mode == "dark"
             problems += take(address, options.out, pages, dark=dark, query=options.query)
     for problem in problems:
         print(problem, file=sys.stderr)
