@@ -303,18 +303,17 @@ else:
         answer.total.unpriced_calls, answer.total.calls, answer.total.unpriced_tokens,
         answer.total.assumed_calls,
     )  # fmt: skip
-    try:
-        month_to_date()
-    except ForecastError as error:
-        st.info(f"No forecast: {error}.", icon=":material/info:")
-    except (BudgetError, CurrencyError) as error:
-        parts.problem(str(error))
-    st.subheader(f"{choice.period.words()}, key figures")
     tested = books.ask(simulated, choice.scope)
     if tested is not None:
         st.caption(tested.words())
     key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
     if earlier.calls:
         st.caption(f"Changes are against {choice.before.words()}.")
+    try:
+        month_to_date()
+    except ForecastError as error:
+        st.info(f"No forecast: {error}.", icon=":material/info:")
+    except (BudgetError, CurrencyError) as error:
+        parts.problem(str(error))
     over_time(answer, unit, books.ask(variants_in_order))
     what_changed()
