@@ -24,11 +24,14 @@ def spike_score(history: Any, dates: Any, today: float, today_date: Any) -> floa
 
     `history`: daily volume or money, oldest first, zeros real, the last 60 days are used;
     `dates`: datetime64[D]; `today`: today's value; `today_date`: its date. With under 7
-    days of history, or none with volume, nothing can be called unusual: 0.
+    days of history, or none with volume, nothing can be called unusual: 0. NaN is a day nobody
+    measured: it is left out, and of today nothing is said.
     """
     y = np.asarray(history, dtype=np.float64)[-60:]
     days = np.asarray(dates, dtype="datetime64[D]")[-60:]
-    if len(y) < 7 or not y.any():
+    measured = ~np.isnan(y)
+    y, days = y[measured], days[measured]
+    if len(y) < 7 or not y.any() or np.isnan(today):
         return 0.0
     soft = 0.1 * float(y.mean())
     log = np.log(y + soft)

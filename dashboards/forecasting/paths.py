@@ -9,6 +9,9 @@ A path is one way the coming days may go. It is `level × weekday × luck`:
   so zeros, bursts and closed weekends come back as often as they were there. Neighbouring days
   share some luck.
 
+A series that is quiet and keeps its week is then centred on the middle of five plain forecasts
+(`regular`); the spread stays.
+
 Shocks and luck are stratified: 300 paths hold each of the 300 quantiles once, so P10 of a day is
 not itself a matter of luck, and one seed gives one answer. All statistics are read off the paths,
 never off separate formulas (`statistics`).
@@ -25,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboards.forecasting.regular import recentre
 from dashboards.forecasting.shape import Days, Floats, Ints, Shape, born, read, weekdays
 from dashboards.forecasting.tuning import DEFAULT, HISTORY, Tuning
 
@@ -143,7 +147,7 @@ def _draw(s: Shape, coming: Days, paths: int, seed: int, t: Tuning) -> Floats:
         out[:, cols] = s.profile[day] * np.interp(
             uniform[:, cols], (total - weight / 2) / total[-1], value
         )
-    return out * np.exp(centre + deviation)
+    return recentre(out * np.exp(centre + deviation), s, weekday)
 
 
 def _launch(
@@ -245,13 +249,32 @@ def forecast_paths(
 
     `y`: daily volume, oldest first, zeros real; `dates`: datetime64[D], same length. One object
     with the attributes `y`, `dates` and `h` may stand for the three, as backtests hand tasks over.
+    NaN is a day nobody measured: it is taken as its weekday usually was (`fill`), never as zero.
     """
     if dates is None and horizon is None and hasattr(y, "dates") and hasattr(y, "h"):
         y, dates, horizon = y.y, y.dates, y.h
     if dates is None or horizon is None:
         msg = "forecast_paths needs y, dates and horizon"
         raise TypeError(msg)
-    return forecast(y, dates, horizon, paths=paths, seed=seed).paths
+    return forecast(fill(y), dates, horizon, paths=paths, seed=seed).paths
+
+
+def fill(y: Any) -> Floats:
+    """A daily series with each NaN replaced by the mean of its weekday within four weeks.
+
+    Without such a day: by the mean of all days known. A row of NaN only stays NaN, and is refused
+    by `forecast`: nothing was measured, which is not the same as nothing used.
+    """
+    values = np.array(y, dtype=np.float64)
+    missing = np.isnan(values) if values.ndim == 1 else np.zeros(values.shape, dtype=bool)
+    if not missing.any() or missing.all():
+        return values
+    known = np.flatnonzero(~missing)
+    for day in np.flatnonzero(missing):
+        apart = np.abs(known - day)
+        near = known[(apart % 7 == 0) & (apart <= 28)]
+        values[day] = values[near if len(near) else known].mean()
+    return values
 
 
 def forecast_many(

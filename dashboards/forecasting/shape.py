@@ -83,6 +83,8 @@ class Shape:
     """(7,) multipliers of Monday…Sunday, mean 1."""
     regularity: float
     """0: weekdays tell nothing beyond luck; 1: the profile is certain."""
+    capped: Floats
+    """The days, spikes cut to the cap."""
     flat: Floats
     """Capped days with the profile divided out."""
     around: Floats
@@ -155,7 +157,11 @@ def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats
         weight = np.exp(score - score.max())
         chosen.append(float((weight * last).sum() / weight.sum()))
     drift = t.trend * float(last[1] - last[4])
-    return np.array([*chosen, drift]), errors
+    # The floor keeps zeros out of the logs; left on, a quiet forecast would run 3 % high. On a
+    # bursty series it stays, against what capping the bursts took off the level.
+    taken = floor * max(1.0 - noise, 0.0)
+    near, far = (np.log(max(np.exp(c) - taken, floor / 30)) for c in chosen)
+    return np.array([near, far, drift]), errors
 
 
 def read(
@@ -192,6 +198,6 @@ def read(
         now *= (own_now / expect_now) ** t.own_now
         gain *= (own_far / expect_far) ** t.own_drift
     return Shape(
-        weekday, profile, keep, flat, around, recency, is_open, noise,
+        weekday, profile, keep, capped, flat, around, recency, is_open, noise,
         near, far, drift, float(now), float(gain),
     )  # fmt: skip
