@@ -26,9 +26,11 @@ def read_agent_sessions(path: Path) -> Trace | None:
     if path.is_dir():
         files = sorted(path.glob("*.json"))
         if not files:
-            raise TraceError(f"{path}: a folder without .json session files")
+            return None
     elif path.suffix == ".json":
         files = [path]
+        if not _is_session(path):
+            return None
     else:
         return None
     rows: list[tuple[int, float, int, int, str, npt.NDArray[np.int64]]] = []
@@ -73,6 +75,15 @@ def read_agent_sessions(path: Path) -> Trace | None:
         session_origin="column",
         notes=("each session has a clock of its own: use session scope",),
     )
+
+
+def _is_session(path: Path) -> bool:
+    """Whether a .json file is one session document, rather than rows or lines of rows."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "requests" in document
 
 
 def _collect(

@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 OURS = (
-    "t_s", "t_ms", "input_tokens", "output_tokens", "reasoning_tokens", "hash_ids",
-    "block_tokens", "session", "model", "client",
+    "t_s", "t_ms", "input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens",
+    "hash_ids", "block_tokens", "session", "turn", "model", "client",
 )  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class Layout:
     block_size: int | None = None
     parent: tuple[str, str] | None = None  # (own id, id of the request it continues)
     source: str = ""
+    untimed: bool = False  # a batch job: all requests at one moment, in the file's order
 
 
 COMPONENT_COLUMNS = ("sys_prompt", "passages_ids", "history", "web_search", "user_input")
@@ -80,6 +81,14 @@ LAYOUTS = (
             "output_tokens": "GeneratedTokens",
         },
         source="https://github.com/Azure/AzurePublicDataset",
+    ),
+    Layout(
+        "servegen-offline",
+        frozenset({"request_id", "type", "input_length"}),
+        {"input_tokens": "input_length", "output_tokens": "output_length"},
+        block_size=16,
+        source="https://github.com/alibaba/ServeGen (data/offline)",
+        untimed=True,
     ),
     Layout(
         "timestamped",

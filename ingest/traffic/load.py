@@ -1,18 +1,20 @@
-"""Read a trace file: Parquet, JSON lines (plain or compressed) or CSV, one row a request.
+"""Read a trace file: Parquet, JSON (lines or an array, plain or packed) or CSV, a row a request.
 
 Wanted columns: `t_s` (seconds) or `t_ms`, `input_tokens`, `output_tokens`; for caching `hash_ids`
 (list of prefix-block ids) with a block size, or with a parallel list `block_tokens`; optionally
 `session`, `model`, `client`, `reasoning_tokens` (part of the output). Other names are given by a
-map, public layouts are recognised (`ingest.traffic.layouts`), and a folder or file of coding-agent
-sessions (one JSON document each, with nested requests) is read as it is.
+map, public layouts are recognised (`ingest.traffic.layouts`), and recordings of coding agents
+(`agent_sessions`, `coding_traces`) and of rates (`servegen`) are read as they are. Without blocks a
+column `cached_tokens` stands in: prompts are rebuilt that share exactly what was cached. A file
+that is not in the order of time is sorted.
 
     load_trace("calls.jsonl", block_size=512, rename={"input_tokens": "prompt_len"})
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,23 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.agent_sessions import read_agent_sessions
-from ingest.traffic.layouts import COMPONENT_COLUMNS, OURS, Layout, recognise
+from ingest.traffic.coding_traces import (
+    TRACELAB_CSV,
+    coding_table,
+    from_tracelab_csv,
+    is_coding_trace,
+    shards,
+)
+from ingest.traffic.layouts import COMPONENT_COLUMNS, NATIVE, OURS, Layout, recognise
+from ingest.traffic.servegen import RATES, sampled
+from ingest.traffic.tables import (
+    documents,
+    is_text,
+    lists_in_text,
+    numbers_in_text,
+    read_bytes,
+    read_table,
+)
 from ingest.traffic.trace import Trace, TraceError
 from pricing.caching import chain, number
 
@@ -32,7 +50,8 @@ IntArray = npt.NDArray[np.int64]
 # Block sizes in use; tried in turn when none is given.
 _BLOCK_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
 _AGREEMENT = 0.9
-_JSON_BLOCK = 64 << 20
+# A clock may jitter; more steps back than this share of the rows and the file is unsorted.
+_JITTER = 0.01
 
 
 def load_trace(
@@ -55,7 +74,10 @@ def load_trace(
     agent = read_agent_sessions(path)
     if agent is not None:
         return agent
-    table = _read_table(path)
+    published = _coding(path)
+    if published is None and path.is_dir():
+        raise TraceError(f"{path}: a folder without session files (.json) or recordings (.jsonl)")
+    table, known = published or (read_table(path), "")
     # Both ways round are understood: ours=theirs and theirs=ours.
     rename = {
         (theirs if ours not in OURS and theirs in OURS else ours): (
@@ -68,58 +90,32 @@ def load_trace(
         raise TraceError(
             f"map: {', '.join(strange)} is not a column of ours; ours are {', '.join(OURS)}"
         )
-    layout = recognise(table.column_names)
+    names = set(table.column_names)
+    if not rename and names >= RATES:
+        return sampled(path, table, components)
+    if not rename and names >= TRACELAB_CSV:
+        table, known = from_tracelab_csv(table), "tracelab"
+    layout = replace(NATIVE, name=known) if known else recognise(table.column_names)
     reader = _Reader(path, table, layout, rename)
     return reader.trace(block_size, components)
 
 
-def _read_table(path: Path) -> pa.Table:
-    import pyarrow as pa
-
-    name = path.name.lower()
+def _coding(path: Path) -> tuple[pa.Table, str] | None:
+    """A recording of coding agents in our names, or None for any other file."""
+    files = shards(path) if path.is_dir() else [path]
+    if not files:
+        return None
+    with files[0].open("rb") as stream:
+        if stream.read(4) == b"PAR1":
+            return None
+    data = read_bytes(files[0])
+    if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
+        return None
     try:
-        if name.endswith((".parquet", ".pq")):
-            import pyarrow.parquet as pq
-
-            return pq.read_table(path)
-        with pa.input_stream(str(path), compression="detect") as stream:
-            if ".csv" in name:
-                from pyarrow import csv
-
-                return csv.read_csv(stream)
-            from pyarrow import json as arrow_json
-
-            return arrow_json.read_json(
-                stream, arrow_json.ReadOptions(block_size=max(_JSON_BLOCK, 1 << 20))
-            )
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        where = "" if name.endswith((".parquet", ".pq")) else _bad_line(path)
-        raise TraceError(f"{path}: cannot be read as a trace: {where or error}") from error
-
-
-def _bad_line(path: Path) -> str:
-    """Find the first line that is not a JSON object, for the message."""
-    import pyarrow as pa
-
-    if ".csv" in path.name.lower():
-        return ""
-    try:
-        with pa.input_stream(str(path), compression="detect") as stream:
-            text = stream.read().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        return str(error)
-    if not text.strip():
-        return "the file is empty"
-    for place, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            return f"line {place} is not JSON ({error})"
-        if not isinstance(row, dict):
-            return f"line {place} is not an object"
-    return ""
+        first = next(documents(files[0], data.split(b"\n", 1)[0]), None)
+    except TraceError:
+        return None
+    return coding_table(files) if first is not None and is_coding_trace(first) else None
 
 
 class _Reader:
@@ -152,6 +148,13 @@ class _Reader:
     def trace(self, block_size: int | None, components: str | Path | None) -> Trace:
         time = self.time()
         lacking = [c for c in ("input_tokens", "output_tokens") if self.column(c) is None]
+        if self.layout.untimed:
+            # A batch is submitted as a whole; some of its published tables leave the answers out.
+            time = np.zeros(self.table.num_rows, dtype=np.int64)
+            self.notes.append("a batch without times: all requests are at one moment")
+            if lacking == ["output_tokens"]:
+                lacking = []
+                self.notes.append("no output lengths: output is counted as 0, costs are of input")
         if time is None:
             lacking.insert(0, "t_s (or t_ms)")
         if lacking:
@@ -163,6 +166,8 @@ class _Reader:
         assert time is not None
         inputs = self.counts("input_tokens")
         outputs = self.counts("output_tokens")
+        if outputs is None and self.layout.untimed:
+            outputs = np.zeros(self.table.num_rows, dtype=np.int64)
         assert inputs is not None
         assert outputs is not None
         if len(time) == 0:
@@ -180,12 +185,7 @@ class _Reader:
             sessions = self.from_parents()
         models, model_names = self.codes("model")
         clients, client_names = self.codes("client")
-        backwards = int((np.diff(time) < 0).sum())
-        if backwards:
-            self.notes.append(
-                f"time goes backwards {backwards} time(s); rows are taken in file order"
-            )
-        return Trace(
+        trace = Trace(
             time_us=time,
             input_tokens=inputs,
             output_tokens=outputs,
@@ -195,6 +195,7 @@ class _Reader:
             block_size=size,
             block_tokens=block_tokens,
             sessions=sessions,
+            turns=self.counts("turn"),
             models=models,
             model_names=model_names,
             clients=clients,
@@ -204,6 +205,49 @@ class _Reader:
             session_origin="none" if sessions is None else "column",
             notes=tuple(self.notes),
         )
+        trace = self.in_order(trace)
+        return trace if trace.has_blocks else self.from_cached(trace)
+
+    def in_order(self, trace: Trace) -> Trace:
+        """Rows in the order of time, where the file is not: a clock that jitters is left alone."""
+        backwards = int((np.diff(trace.time_us) < 0).sum())
+        if not backwards or trace.own_clocks:
+            return trace
+        if backwards <= _JITTER * trace.requests:
+            note = f"time goes backwards {backwards} time(s); rows are taken in file order"
+            return replace(trace, notes=(*trace.notes, note))
+        note = "the rows were not in order of time and have been sorted"
+        order = np.argsort(trace.time_us, kind="stable")
+        return replace(trace.select(order), notes=(*trace.notes, note))
+
+    def from_cached(self, trace: Trace) -> Trace:
+        """Prompts rebuilt from reported cached tokens, or a note that there are none."""
+        reported = self.counts("cached_tokens")
+        if reported is None or not reported.any():
+            note = "no hash_ids: caching is not replayed, every input token is new"
+            return replace(trace, notes=(*trace.notes, note))
+        from ingest.traffic.stored import blocks_of
+
+        order = np.argsort(self.time_of(), kind="stable")
+        cached = reported[order]
+        trace = trace.select(np.argsort(trace.time_us, kind="stable"))
+        if (cached > trace.input_tokens).any():
+            row = int(order[int(np.argmax(cached > trace.input_tokens))]) + 1
+            raise TraceError(
+                f"{self.path}, row {row}: more cached tokens than input tokens; input must include "
+                f"what came from the cache"
+            )
+        sessions = np.arange(trace.requests) if trace.sessions is None else trace.sessions
+        ids, offsets, lengths = blocks_of(sessions, trace.input_tokens, cached)
+        note = "prompts rebuilt from the cached tokens reported: what they share beyond is unknown"
+        return replace(trace, ids=ids, offsets=offsets, block_tokens=lengths, block_size=None,
+                       notes=(*trace.notes, note), _stream=[])  # fmt: skip
+
+    def time_of(self) -> IntArray:
+        """The file's times, in its own order."""
+        time = self.time()
+        assert time is not None
+        return time
 
     def time(self) -> IntArray | None:
         """Microseconds. Numbers are seconds (t_s) or milliseconds (t_ms); instants work too."""
@@ -215,7 +259,9 @@ class _Reader:
             if column is None:
                 continue
             self.no_nulls(column, ours)
-            if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            if is_text(column.type):
+                column = numbers_in_text(column)
+            if is_text(column.type):
                 try:
                     column = pc.cast(column, pa.timestamp("us"), safe=False)
                 except pa.ArrowInvalid as error:
@@ -240,8 +286,10 @@ class _Reader:
         column = self.column(ours)
         if column is None:
             return None
+        if ours == "cached_tokens":
+            column = column.fill_null("0" if is_text(column.type) else 0)
         self.no_nulls(column, ours)
-        values = column.to_numpy()
+        values = (numbers_in_text(column) if is_text(column.type) else column).to_numpy()
         if values.dtype.kind == "f" and (values == np.floor(values)).all():
             values = values.astype(np.int64)
         if values.dtype.kind not in "iu":
@@ -284,6 +332,10 @@ class _Reader:
             array = pa.concat_arrays(array.chunks)
         if pa.types.is_null(array.type):
             return np.zeros(0, dtype=np.int64), np.zeros(len(array) + 1, dtype=np.int64)
+        if is_text(array.type):
+            array = lists_in_text(array, self.path, name)
+        if pa.types.is_fixed_size_list(array.type):
+            array = array.cast(pa.list_(array.type.value_type))
         if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
             raise TraceError(f"{self.path}: {name} must be a list, it is {array.type}")
         lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
@@ -304,7 +356,6 @@ class _Reader:
             return self.components(components)
         column = self.column("hash_ids")
         if column is None:
-            self.notes.append("no hash_ids: caching is not replayed, every input token is new")
             return None, None, None, None
         ids, offsets = self.lists(column, self.names["hash_ids"])
         lengths_column = self.column("block_tokens")
@@ -333,7 +384,7 @@ class _Reader:
                 f"{self.path}: its prompts are lists of components; the table of their lengths "
                 f"(hash_id, tokens) is needed: name it with --components"
             )
-        table = _read_table(path)
+        table = read_table(path)
         if not {"hash_id", "tokens"} <= set(table.column_names):
             raise TraceError(f"{path}: a components table needs hash_id and tokens")
         keys = table["hash_id"].to_numpy()

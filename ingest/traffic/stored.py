@@ -197,6 +197,8 @@ def write_trace(trace: Trace, path: str | Path) -> None:
         if trace.block_tokens is not None:
             flat = pa.array(trace.block_tokens, pa.int64())
             columns["block_tokens"] = pa.LargeListArray.from_arrays(cuts, flat)
+    if trace.turns is not None:
+        columns["turn"] = trace.turns
     if trace.sessions is not None:
         columns["session"] = trace.sessions
     for name, codes, names in (

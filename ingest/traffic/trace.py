@@ -37,7 +37,7 @@ class Trace:
     ``output_tokens`` includes ``reasoning_tokens`` where those are known. ``sessions``, ``models``
     and ``clients`` are integer codes into the name lists beside them; ``turns`` count from 1.
     ``ids``/``offsets`` are the prefix blocks (see `pricing.caching.BlockStream`), None where the
-    trace has none.
+    trace has none. A sampled request stands for ``weight`` of them.
     """
 
     time_us: IntArray
@@ -58,6 +58,7 @@ class Trace:
     layout: str = "native"
     session_origin: str = "none"
     notes: tuple[str, ...] = ()
+    weight: float = 1.0
     _stream: list[BlockStream] = field(default_factory=list, repr=False, compare=False)
 
     @property

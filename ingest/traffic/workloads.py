@@ -165,7 +165,7 @@ def at_rate(trace: Trace, per_day: float) -> Trace:
     codes, rows = np.unique(trace.sessions, return_inverse=True)
     if trace.span_s <= 0 or trace.own_clocks:
         return trace
-    factor = per_day / (len(codes) * 86_400 / trace.span_s)
+    factor = per_day / (len(codes) * trace.weight * 86_400 / trace.span_s)
     if abs(np.log(max(factor, 1e-12))) <= np.log1p(_SAME_RATE):
         return trace
     begin = np.full(len(codes), np.iinfo(np.int64).max)
