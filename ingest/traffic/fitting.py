@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.predict import between_periods
+from ingest.traffic.predict import period_to_period
 from ingest.traffic.scenario import FROM_STORE, Scenario, ScenarioError, Workload
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.trace import Trace, TraceError
@@ -43,6 +43,7 @@ class Fit:
     input_tokens: float
     output_tokens: float
     drift: float
+    weeks_compared: int
     peak_over_mean: float
     hour_shape: tuple[float, ...] | None
     weekday_shape: tuple[float, ...] | None
@@ -89,6 +90,7 @@ def fit(trace: Trace) -> Fit:
         day = (trace.time_us // _DAY_US + 3) % 7  # 1970-01-01 was a Thursday
         counts = np.bincount(day, minlength=7)
         weekdays = tuple(round(float(c), 4) for c in counts / counts.mean())
+    drift, steps = period_to_period(tokens, start, 0.0 if own else days)
     minute = (trace.time_us - trace.time_us.min()) // 60_000_000
     per_minute = np.bincount(minute)
     return Fit(
@@ -102,7 +104,8 @@ def fit(trace: Trace) -> Fit:
         calls_per_session=trace.requests / n,
         input_tokens=float(trace.input_tokens.mean()),
         output_tokens=float(trace.output_tokens.mean()),
-        drift=0.0 if own else round(between_periods(tokens, start), 4),
+        drift=round(drift, 4),
+        weeks_compared=steps,
         peak_over_mean=3.0 if own else round(float(per_minute.max() / per_minute.mean()), 2),
         hour_shape=hours,
         weekday_shape=weekdays,
@@ -138,8 +141,15 @@ def fit_scenario(
         "[workloads.volume]",
         "# One past period says little about the next: widen it with { p10 = ..., p90 = ... }.",
         f"sessions_per_day = {got.sessions_per_day:.6g}",
-        "# Sd of the log of a period's mean against the fitted one, seen inside the trace.",
+        "# Sd of the log of one period's total over the one before it: "
+        + (
+            f"{got.weeks_compared} week(s) against the week before, and what is usual."
+            if got.weeks_compared
+            else "what is usual; the record is too short to tell."
+        ),
         f"drift = {got.drift}",
+        '# "next": a period to come, which may drift; "same": the recorded one once more.',
+        f'period = "{"next" if trace.layout == "store" else "same"}"',
         f"peak_over_mean = {got.peak_over_mean}",
     ]
     for name, shape in (("hour_shape", got.hour_shape), ("weekday_shape", got.weekday_shape)):

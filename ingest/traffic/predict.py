@@ -28,6 +28,12 @@ FloatArray = npt.NDArray[np.float64]
 # A quarter keeps an effective sample of about two thirds and follows drift within the span.
 RECENT_HALF_LIFE = 0.25
 
+# What three production series showed from week to week, and the weight of that against a record's
+# own steps: with three of its own, a record counts half.
+PRIOR_DRIFT = 0.3
+PRIOR_STEPS = 3
+_WEEK_US = 7 * 86_400_000_000
+
 # Upper tail quantiles of the normal and, for few sessions, of Student's t (Cornish-Fisher).
 _Z = {0.5: 0.6744897501960817, 0.8: 1.2815515655446004, 0.9: 1.6448536269514722}
 
@@ -100,6 +106,53 @@ def session_bootstrap(values: FloatArray, target: int) -> Prediction:
     The resampled total's mean and sd are known in closed form; drawing it would add noise only.
     """
     return Prediction(target * float(values.mean()), sqrt(target) * float(values.std()))
+
+
+def period_to_period(
+    values: FloatArray, start: npt.NDArray[np.int64], days: float
+) -> tuple[float, int]:
+    """Sd of the log of one week's total over the week's before, and how many such steps were seen.
+
+    What independent sessions alone would make totals differ by is taken out. A record of few weeks
+    knows little of this, so `PRIOR_STEPS` steps of `PRIOR_DRIFT` count with what it shows; one of
+    under two weeks knows nothing and gives the prior. A trend counts as drift, since nothing here
+    extrapolates it.
+
+    >>> period_to_period(np.array([1.0]), np.array([0]), 0.04)
+    (0.3, 0)
+    """
+    weeks = int(days // 7)
+    steps, seen = 0, 0.0
+    if weeks >= 2:
+        # Whole weeks, counted back from the end.
+        age = (start.max() - start) // _WEEK_US
+        inside = age < weeks
+        total = np.bincount(age[inside], weights=values[inside], minlength=weeks)
+        squares = np.bincount(age[inside], weights=values[inside] ** 2, minlength=weeks)
+        known = (total[1:] > 0) & (total[:-1] > 0)
+        safe = np.where(total > 0, total, 1.0)
+        noise = squares / safe**2
+        change = np.log(safe[:-1] / safe[1:]) ** 2 - noise[:-1] - noise[1:]
+        steps, seen = int(known.sum()), float(change[known].sum())
+    drift = sqrt(max(seen + PRIOR_STEPS * PRIOR_DRIFT**2, 0.0) / (steps + PRIOR_STEPS))
+    return round(drift, 12), steps
+
+
+def share_noise(part: FloatArray, whole: FloatArray, target: int) -> float:
+    """How far a share of sums (cached of input) differs between the fitted sessions and ``target``
+    others by chance alone: the sd of the difference, by the usual ratio estimator.
+
+    A few long sessions on one side or the other move the share, however good the model: one that
+    knew the true share would still err by 1 / sqrt(1 + target / fit) of this.
+
+    >>> share_noise(np.array([1.0, 1.0]), np.array([2.0, 2.0]), 2)   # every session is at one half
+    0.0
+    """
+    total = float(whole.sum())
+    if total <= 0 or target < 1:
+        return 0.0
+    rest = part - part.sum() / total * whole
+    return sqrt(float(rest @ rest) * (1 + len(part) / target)) / total
 
 
 def between_periods(values: FloatArray, start: npt.NDArray[np.int64], periods: int = 8) -> float:

@@ -98,7 +98,12 @@ Length = Number | Quantiles | Distribution | Empirical
 
 
 class Volume(Strict):
-    """How much: either users x sessions, or sessions, turns or calls a day."""
+    """How much: either users x sessions, or sessions, turns or calls a day.
+
+    ``drift`` is the sd of the log of one period's total against the one before. Of a recording,
+    ``period`` says what is simulated: the "same" period again (drift then counts only for what is
+    longer than the record), or the "next" one, of which no record knows anything.
+    """
 
     users: Number | None = None
     sessions_per_user_day: Number | None = None
@@ -111,6 +116,7 @@ class Volume(Strict):
     ramp_days: int = Field(default=0, ge=0)
     ramp_start: Share = 0.1
     drift: NonNegative = 0.0
+    period: Literal["next", "same"] = "same"
     peak_over_mean: NonNegative | None = None
 
     @model_validator(mode="after")

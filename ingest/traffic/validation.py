@@ -28,6 +28,7 @@ from ingest.traffic.predict import (
     between_periods,
     recent_weights,
     session_bootstrap,
+    share_noise,
     whole_sessions,
 )
 from ingest.traffic.prices import Prices, RateSheet, usd_estimate
@@ -52,6 +53,7 @@ class _Case:
 
     truth: dict[str, float]
     predicted: dict[str, dict[str, Prediction]]
+    share_noise: float
 
 
 def validate(
@@ -226,7 +228,8 @@ def _case(
         out["recent_sessions"] = {
             p: whole_sessions(known.part(p), n, weights, drift[p]) for p in PARTS
         }
-    return _Case(truth, out)
+    noise = share_noise(known.part("cached"), known.part("input"), n)
+    return _Case(truth, out, 100 * noise)
 
 
 def _mean_times_count(
@@ -288,6 +291,8 @@ def _summary(cases: Sequence[_Case], model: str) -> dict[str, Any]:
         row["cached_share"] = {
             "median_abs_error_points": float(np.median(np.abs(shares))),
             "bias_points": float(np.mean(shares)),
+            # The median gap between two such sets of sessions by chance alone.
+            "chance_points": float(0.6745 * np.mean([c.share_noise for c in cases])),
         }
         if who != "mean_times_count":
             row["coverage"] = {

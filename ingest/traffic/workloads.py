@@ -324,9 +324,10 @@ def beyond_record(workload: Workload, days: float) -> float:
     """How much of the simulated period no recording stands for: 0 to 1.
 
     Simulating as many days as were recorded rebuilds that period, with its number of sessions and
-    without drift; a month from an hour's trace is nearly all unknown. Made sessions: 1.
+    without drift; a month from an hour's trace is nearly all unknown, and a period to come
+    (``volume.period = "next"``) wholly, however long the record. Made sessions: 1.
     """
-    if workload.trace is None:
+    if workload.trace is None or workload.volume.period == "next":
         return 1.0
     trace = _recorded(workload.trace, workload.trace_block_size)
     # Sessions with clocks of their own count as one day's (see `fitting`).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -29,8 +30,10 @@ from ingest.traffic import (
 )
 from ingest.traffic.predict import (
     between_periods,
+    period_to_period,
     recent_weights,
     session_bootstrap,
+    share_noise,
     student,
     whole_sessions,
 )
@@ -317,3 +320,66 @@ def test_on_a_real_week_half_predicts_half():
     ours = got["random_split"]["predictors"]["whole_sessions"]
     assert ours["cost"]["median_abs_error"] < 0.05
     assert ours["cached_share"]["median_abs_error_points"] < 1
+
+
+DAY_US = 86_400_000_000
+
+
+def weeks_of(totals: list[float], per_week: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """Equal sessions, spread over whole weeks whose totals are given."""
+    values = np.repeat(np.array(totals) / per_week, per_week)
+    start = np.concatenate([
+        7 * DAY_US * w + np.arange(per_week) * (7 * DAY_US // per_week) for w in range(len(totals))
+    ])  # fmt: skip
+    return values, start.astype(np.int64)
+
+
+def test_drift_is_what_weeks_differed_by_with_the_usual_beside():
+    # Doubling every week: each step is log 2; five of its own against three of 0.3.
+    values, start = weeks_of([1, 2, 4, 8, 16, 32], per_week=20_000)
+    drift, steps = period_to_period(values, start, 42.0)
+    assert steps == 5
+    expected = ((5 * np.log(2) ** 2 + 3 * 0.3**2) / 8) ** 0.5
+    assert drift == pytest.approx(expected, rel=0.001)
+
+
+def test_a_steady_year_drifts_little_and_a_short_record_as_is_usual():
+    values, start = weeks_of([100.0] * 52)
+    drift, steps = period_to_period(values, start, 364.0)
+    assert steps == 51
+    # What 50 sessions a week differ by on their own is taken out; it is not drift.
+    assert drift < 0.08
+    assert period_to_period(values[:50], start[:50], 13.9) == (0.3, 0)
+
+
+def test_a_month_to_come_drifts_however_long_the_record(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [{"t_s": float(i * 3600), "input_tokens": int(n), "output_tokens": 50}
+            for i, n in enumerate(rng.integers(500, 1500, 24 * 40))]  # fmt: skip
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), "utf-8")
+    trace = replace(load_trace(path), layout="store")
+    text, got = fit_scenario(trace, path, ["gpt-5.2"])
+    assert 'period = "next"' in text
+    assert got.weeks_compared == 4
+    ahead = parse_scenario(text)
+    same = parse_scenario(text.replace('period = "next"', 'period = "same"'))
+    wide, narrow = (
+        simulate(s, PRICES, levers=False)["variants"][0]["cost_usd"] for s in (ahead, same)
+    )
+    assert float(wide["p90"]) / float(wide["p50"]) == pytest.approx(
+        np.exp(1.2816 * got.drift), rel=0.02
+    )
+    assert float(narrow["p90"]) / float(narrow["p50"]) < 1.03
+
+
+def test_the_chance_in_a_share_is_what_random_halves_show():
+    rng = np.random.default_rng(5)
+    whole = rng.lognormal(8, 1.2, 2000)
+    part = whole * rng.beta(1, 2, 2000)
+    gaps = []
+    for _ in range(400):
+        side = rng.permutation(2000) < 1000
+        gaps.append(part[side].sum() / whole[side].sum() - part[~side].sum() / whole[~side].sum())
+    assert share_noise(part[:1000], whole[:1000], 1000) == pytest.approx(np.std(gaps), rel=0.25)
+    assert share_noise(part, whole, 2000) == pytest.approx(np.std(gaps) / 2**0.5, rel=0.1)

@@ -333,6 +333,12 @@ def print_validation(answer: dict[str, Any]) -> None:
                 for who, row in part["predictors"].items()
             ],
         )  # fmt: skip
+    share = answer["random_split"]["predictors"]["whole_sessions"]["cached_share"]
+    if share["chance_points"] > 0:
+        say_wrapped(
+            f"cached share: by which half the long sessions fall into, chance alone makes the "
+            f"halves differ by {share['chance_points']:.2f} points (median)"
+        )
     chosen = answer["default"]
     say_wrapped(
         f"default for a later period: {_PREDICTORS[chosen['generator']]} ({chosen['reason']})"
