@@ -32,11 +32,19 @@ SURENESS = {
 """How well a number is known: P10 and P90 are the number over and times this."""
 
 FAN_STEPS = 6
+MOST_WORKLOADS = 5
+LONGEST_SCENARIO = 100_000
+LONGEST_LINK = 6_000
+MOST_DRAWS = 16_384
+FROM_STORE_TEXT = '"from store"'
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the form asks. Counts in tokens, shares as fractions of one, growth a month."""
+    """What the form asks. Counts in tokens, shares as fractions of one, growth a month.
+
+    ``more`` are further workloads; of those only what `_workload` takes from a workload counts.
+    """
 
     users: float = 1000.0
     users_sure: str = "half to double"
@@ -62,6 +70,8 @@ class Answers:
     caching: bool = True
     stable_prefix: bool = True
     cap_usd: float = 0.0
+    name: str = "chat"
+    more: tuple[Answers, ...] = ()
 
 
 def number(value: float, sureness: str) -> str:
@@ -81,45 +91,144 @@ def scenario_text(a: Answers) -> str:
         f"start = {a.start.isoformat()}",
         f"days = {a.days}",
         f"variants = [{variants}]     # the first one gets the levers",
-        "",
-        "[[workloads]]",
-        'name = "chat"',
-        "",
-        "[workloads.volume]",
-        f"users = {number(a.users, a.users_sure)}",
-        f"sessions_per_user_day = {a.sessions_per_user_day:g}",
-        f"growth_per_month = {a.growth:g}",
-        f"ramp_days = {a.ramp_days}",
-        "drift = 0.3     # sd of the log between periods; 0.3 was seen in production",
-        "",
-        "[workloads.structure]",
-        f"system_tokens = {a.system_tokens}",
-        f"tools_tokens = {a.tools_tokens}",
-        f"retrieved_tokens = {a.retrieved_tokens}",
-        f"user_tokens = {{ mean = {a.user_tokens} }}",
-        f"turns = {a.turns:g}",
-        f"calls_per_turn = {a.calls_per_turn:g}",
-        f"tool_result_tokens = {a.tool_result_tokens}",
-        "",
-        "[workloads.output]",
-        f"tokens = {{ mean = {number(a.output_tokens, a.output_sure)} }}",
-        f"reasoning_tokens = {a.reasoning_tokens}",
-        'reference_effort = "medium"',
-        f"effort = {json.dumps(a.effort)}",
-        "",
-        "[workloads.failures]",
-        f"retry_rate = {a.retry_rate:g}",
-        "",
-        "[workloads.tiers]",
-        f"batch = {a.batch:g}",
-        "",
-        "[workloads.cache]",
-        f"enabled = {str(a.caching).lower()}",
-        f"stable_prefix = {str(a.stable_prefix).lower()}",
     ]
+    for load in (a, *a.more):
+        lines += _workload(load, a)
     if a.cap_usd > 0:
         lines += ["", "[limits.default]", f"monthly_usd = {a.cap_usd:g}"]
     return "\n".join(lines) + "\n"
+
+
+def _workload(load: Answers, general: Answers) -> list[str]:
+    """One workload; how sure, growth, effort's reference and caching are asked once for all."""
+    return [
+        "",
+        "[[workloads]]",
+        f"name = {json.dumps(load.name)}",
+        "",
+        "[workloads.volume]",
+        f"users = {number(load.users, general.users_sure)}",
+        f"sessions_per_user_day = {load.sessions_per_user_day:g}",
+        f"growth_per_month = {general.growth:g}",
+        f"ramp_days = {general.ramp_days}",
+        "drift = 0.3     # sd of the log between periods; 0.3 was seen in production",
+        "",
+        "[workloads.structure]",
+        f"system_tokens = {load.system_tokens}",
+        f"tools_tokens = {load.tools_tokens}",
+        f"retrieved_tokens = {load.retrieved_tokens}",
+        f"user_tokens = {{ mean = {load.user_tokens} }}",
+        f"turns = {load.turns:g}",
+        f"calls_per_turn = {load.calls_per_turn:g}",
+        f"tool_result_tokens = {load.tool_result_tokens}",
+        "",
+        "[workloads.output]",
+        f"tokens = {{ mean = {number(load.output_tokens, general.output_sure)} }}",
+        f"reasoning_tokens = {load.reasoning_tokens}",
+        'reference_effort = "medium"',
+        f"effort = {json.dumps(load.effort)}",
+        "",
+        "[workloads.failures]",
+        f"retry_rate = {general.retry_rate:g}",
+        "",
+        "[workloads.tiers]",
+        f"batch = {load.batch:g}",
+        "",
+        "[workloads.cache]",
+        f"enabled = {str(general.caching).lower()}",
+        f"stable_prefix = {str(general.stable_prefix).lower()}",
+    ]
+
+
+def with_volume(text: str, per_day: float, sureness: str, days: int) -> str:
+    """A fitted scenario with another volume and length."""
+    lines = [
+        f"sessions_per_day = {number(per_day, sureness)}" if x.startswith("sessions_per_day") else
+        f"days = {days}" if x.startswith("days = ") else x
+        for x in text.splitlines()
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def uploaded_scenario(text: str) -> Scenario:
+    """A scenario somebody sent: it may not name files, which would be this machine's.
+
+    Raises ScenarioError for those and for everything a scenario file must not have.
+    """
+    from ingest.traffic.scenario import ScenarioError, parse_scenario
+
+    if len(text) > LONGEST_SCENARIO:
+        raise ScenarioError(f"a scenario of more than {LONGEST_SCENARIO:,} characters")
+    scenario = parse_scenario(text)
+    for load in scenario.workloads:
+        for key, value in (
+            ("trace", load.trace), ("system_file", load.structure.system_file),
+            ("tools_file", load.structure.tools_file),
+        ):  # fmt: skip
+            if value is not None:
+                raise ScenarioError(
+                    f"{load.name}: {key} = {value!r} names a file, which this page does not open; "
+                    f"give token counts, upload the trace itself, or use `tokenbooks simulate`"
+                )
+    if FROM_STORE_TEXT in scenario.model_dump_json():
+        raise ScenarioError(
+            'a number is "from store": `tokenbooks simulate` fills it in from the database'
+        )
+    if scenario.draws > MOST_DRAWS:
+        raise ScenarioError(f"draws = {scenario.draws:,}: this page draws at most {MOST_DRAWS:,}")
+    return scenario
+
+
+def packed(text: str) -> str | None:
+    """A text short enough for an address, packed; None where it is too long.
+
+    >>> unpacked(packed("days = 30"))
+    'days = 30'
+    """
+    import base64
+    import zlib
+
+    code = base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+    return code if len(code) <= LONGEST_LINK else None
+
+
+def unpacked(code: str) -> str:
+    """The text of a link; empty where the link was cut or is not one of ours."""
+    import base64
+    import zlib
+
+    try:
+        data = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
+        unzip = zlib.decompressobj()
+        text = unzip.decompress(data, LONGEST_SCENARIO)
+        return text.decode() if unzip.eof else ""
+    except (ValueError, zlib.error):
+        return ""
+
+
+def result_csv(answer: dict[str, Any]) -> str:
+    """The result as CSV: a row a variant, costs in USD, tokens of each kind at P10, P50, P90."""
+    import csv
+    import io
+
+    kinds = ("input", "cached", "cache_write", "output", "reasoning")
+    levels = ("p10", "p50", "p90")
+    out = io.StringIO()
+    write = csv.writer(out, lineterminator="\n")
+    write.writerow(
+        ["variant", "status", *(f"cost_usd_{p}" for p in (*levels, "p99")), "cost_per_session_usd",
+         "cost_per_successful_task_usd", "cached_share",
+         *(f"{kind}_tokens_{p}" for kind in kinds for p in levels)]
+    )  # fmt: skip
+    for v in answer["variants"]:
+        cost, tokens = v["cost_usd"] or {}, v.get("tokens", {})
+        write.writerow(
+            [v["variant"], v["status"], *(cost.get(p) for p in (*levels, "p99")),
+             v.get("cost_per_session_usd"), v.get("cost_per_successful_task_usd"),
+             v.get("cached_share"),
+             *(tokens.get(kind, {}).get(p) for kind in kinds for p in levels)]
+        )  # fmt: skip
+    return out.getvalue()
 
 
 def fan(scenario: Scenario, prices: Prices, variant: str) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ingest.traffic import Trace
 
 TYPES = ("parquet", "jsonl", "json", "csv", "gz", "zst")
+MOST_MB = 100
+"""Largest upload, in megabytes: it is held in memory."""
 LIFETIMES = (
     (60, "1 min"), (300, "5 min"), (600, "10 min"), (1800, "30 min"), (3600, "1 h"),
     (21600, "6 h"), (86400, "24 h"),

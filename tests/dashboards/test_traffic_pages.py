@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,8 +12,17 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.app import source, traces
 from dashboards.app.registry import VIEWS
-from dashboards.app.scenarios import Answers, fan, scenario_text, variant_rows
-from ingest.traffic import CataloguePrices, TraceError, parse_scenario, simulate
+from dashboards.app.scenarios import (
+    Answers,
+    fan,
+    packed,
+    result_csv,
+    scenario_text,
+    unpacked,
+    uploaded_scenario,
+    variant_rows,
+)
+from ingest.traffic import CataloguePrices, ScenarioError, TraceError, parse_scenario, simulate
 
 Open = Callable[..., AppTest]
 
@@ -173,3 +183,77 @@ def test_charts_become_pictures() -> None:
     for drawing in (traffic_charts.fan(days, 5.0), traffic_charts.tornado(bars, 2.0)):
         made = vl_convert.vegalite_to_png(drawing.properties(width=300).to_json())
         assert made.startswith(b"\x89PNG")
+
+
+def test_several_workloads_add_up(page: Open) -> None:
+    one = page("simulate", sim_variants="gpt-5-mini", users_sure="exactly", output_sure="exactly")
+    two = page("simulate", sim_variants="gpt-5-mini", users_sure="exactly", output_sure="exactly",
+               workloads="1", name_2="search", users_2="1000")  # fmt: skip
+
+    def bill(test: AppTest) -> float:
+        return float(metrics(test)["30 days on gpt-5-mini"].strip("$").replace(",", ""))
+
+    assert bill(two) == pytest.approx(2 * bill(one), rel=0.06)
+    again = Answers(more=(Answers(name="search", turns=9),))
+    names = [w.name for w in parse_scenario(scenario_text(again)).workloads]
+    assert names == ["chat", "search"]
+
+
+def test_a_scenario_file_is_simulated_edited_and_in_the_link(page: Open) -> None:
+    test = page("simulate", sim_from="Scenario file")
+    text = scenario_text(Answers(variants=("gpt-5-mini",), days=10))
+    test.file_uploader(key="scenario_file").upload("s.toml", text.encode()).run()
+    assert "10 days on gpt-5-mini" in metrics(test)
+    link = test.query_params["scenario"]
+    link = link[0] if isinstance(link, list) else link
+    opened = page("simulate", sim_from="Scenario file", scenario=link)
+    assert metrics(opened) == metrics(test)
+    opened.text_area(key="scenario_edit").set_value(text.replace("days = 10", "dyas = 10")).run()
+    assert not opened.exception
+    assert any("did you mean 'days'" in e.value for e in (*opened.error, *opened.warning))
+
+
+@pytest.mark.parametrize("line", ['trace = "/etc/passwd"', 'structure.system_file = "../secret"'])
+def test_an_uploaded_scenario_opens_no_file_of_this_machine(line: str) -> None:
+    text = scenario_text(Answers()).replace('name = "chat"', f'name = "chat"\n{line}')
+    if line.startswith("structure"):
+        text = text.replace(line, "").replace("system_tokens = 800", 'system_file = "../secret"')
+    with pytest.raises(ScenarioError, match="names a file, which this page does not open"):
+        uploaded_scenario(text)
+
+
+def test_links_that_are_cut_or_swell_are_no_scenario() -> None:
+    link = packed("days = 30\n" * 50)
+    assert link is not None
+    assert unpacked(link) == "days = 30\n" * 50
+    assert unpacked(link[:-9]) == ""
+    assert unpacked("§") == ""
+    bomb = packed("a" * 5_000_000)
+    assert bomb is None or unpacked(bomb) == ""
+    assert packed("".join(map(str, range(20_000)))) is None
+
+
+def test_a_trace_is_simulated_as_it_is_uploaded(page: Open) -> None:
+    calls = b"".join(
+        json.dumps({"t_s": 600.0 * i, "input_tokens": 1000, "output_tokens": 100}).encode() + b"\n"
+        for i in range(145)
+    )  # fmt: skip
+    test = page("simulate", sim_from="Recorded trace", sim_variants="gpt-5.2", sim_days="10")
+    test.file_uploader(key="sim_trace").upload("t.jsonl", calls).run()
+    assert not test.exception
+    assert test.number_input(key="sim_rate").value == pytest.approx(144, rel=0.001)
+    # 1,440 calls of 1,000 x $1.75 + 100 x $14 a million.
+    middle = metrics(test)["10 days on gpt-5.2"]
+    assert float(middle.strip("$")) == pytest.approx(1440 * (1000 * 1.75 + 100 * 14) / 1e6, rel=0.1)
+    test.number_input(key="sim_rate").set_value(288.0).run()
+    assert float(metrics(test)["10 days on gpt-5.2"].strip("$")) > 1.8 * float(middle.strip("$"))
+
+
+def test_the_csv_has_a_row_a_variant_with_exact_columns() -> None:
+    answers = Answers(variants=("gpt-5-mini", "gpt-9"))
+    answer = simulate(parse_scenario(scenario_text(answers)), CataloguePrices(), levers=False)
+    head, mini, nine = csv.reader(result_csv(answer).splitlines())
+    row = dict(zip(head, mini, strict=True))
+    assert row["cost_usd_p50"] == answer["variants"][0]["cost_usd"]["p50"]
+    assert row["output_tokens_p90"] == str(answer["variants"][0]["tokens"]["output"]["p90"])
+    assert dict(zip(head, nine, strict=True))["cost_usd_p50"] == ""

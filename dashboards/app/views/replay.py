@@ -40,7 +40,8 @@ def chosen_trace() -> tuple[Trace, str] | None:
         mapping = traces.rename_from(
             st.text_area("Columns, ours=theirs", key="map", placeholder="input_tokens=prompt_len")
         )
-        pieces = st.file_uploader("Lengths of prompt components", list(traces.TYPES), key="pieces")
+        pieces = st.file_uploader("Lengths of prompt components", list(traces.TYPES), key="pieces",
+                                  max_upload_size=traces.MOST_MB)  # fmt: skip
     options = repr((size, sorted(mapping.items())))
     if origin == FILE:
         folder = books.path.resolve().parent
@@ -55,7 +56,7 @@ def chosen_trace() -> tuple[Trace, str] | None:
         ), key
     file = st.file_uploader(
         "Parquet, JSON lines or CSV: t_s or t_ms, input_tokens, output_tokens, hash_ids",
-        list(traces.TYPES), key="trace_file",
+        list(traces.TYPES), key="trace_file", max_upload_size=traces.MOST_MB,
     )  # fmt: skip
     if file is None:
         return None

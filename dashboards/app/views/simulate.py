@@ -1,43 +1,45 @@
-"""Simulate: what a month will cost before launch, on each variant, and how sure that is."""
+"""Simulate: what a month will cost before launch, on each variant, and how sure that is.
+
+Three ways in: a few questions, a scenario file, or recorded requests. The answers of the first and
+the text of the second are part of the address; an upload stays in memory and a private folder.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
-from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboards.app import parts, source, traffic_charts
-from dashboards.app.parts import Column
+from dashboards.app import parts, source, traces
 from dashboards.app.scenarios import (
+    MOST_WORKLOADS,
     SURENESS,
     Answers,
-    fan,
-    lever_rows,
+    packed,
     scenario_text,
-    tornado_centre,
-    tornado_rows,
-    variant_rows,
+    unpacked,
+    uploaded_scenario,
+    with_volume,
 )
-from ingest.traffic import CataloguePrices, ScenarioError, parse_scenario, simulate
+from dashboards.app.simulation import compute, show
+from ingest.traffic import ScenarioError, TraceError, fit_scenario, parse_scenario, write_trace
 from ingest.traffic.efforts import EFFORTS
 from pricing.counting import CountingError, count_request
-from pricing.money import show_usd
+
+if TYPE_CHECKING:
+    from ingest.traffic import Scenario, Trace
 
 books = source.current()
 default = Answers()
 QUERY: Any = "query-params"
+QUESTIONS, SCENARIO, TRACE = "Questions", "Scenario file", "Recorded trace"
+# Levers run a trace a dozen times; beyond this many requests the page would keep one waiting.
+MOST_FOR_LEVERS = 15_000
 MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral")
-
-
-def words(amount: Decimal | str | None) -> str:
-    """An estimate in USD: no cents from a hundred dollars up."""
-    if amount is None:
-        return "unpriced"
-    value = Decimal(amount)
-    return f"${value:,.0f}" if abs(value) >= 100 else show_usd(value)
 
 
 def variant_names() -> list[str]:
@@ -135,8 +137,12 @@ def form() -> Answers:
                                       bind=QUERY)  # fmt: skip
         cap = st.number_input("Budget a month, USD (0: none)", 0.0, 1e9, 0.0, key="cap",
                               bind=QUERY)  # fmt: skip
+    with st.expander("More workloads"):
+        further = int(st.number_input("Workloads beside this one", 0, MOST_WORKLOADS - 1, 0,
+                                      key="workloads", bind=QUERY))  # fmt: skip
+        more = tuple(another(number + 2) for number in range(further))
     return Answers(
-        users=users, users_sure=users_sure, sessions_per_user_day=sessions, turns=turns,
+        more=more, users=users, users_sure=users_sure, sessions_per_user_day=sessions, turns=turns,
         calls_per_turn=calls, system_tokens=system, tools_tokens=tools,
         retrieved_tokens=retrieved, user_tokens=user, tool_result_tokens=result,
         output_tokens=output, output_sure=output_sure, reasoning_tokens=reasoning, effort=effort,
@@ -146,122 +152,153 @@ def form() -> Answers:
     )  # fmt: skip
 
 
-def png(drawing: Any) -> bytes:
-    """A chart as a picture, at twice the screen's size."""
-    import vl_convert  # pyright: ignore[reportMissingImports]
-
-    made = drawing.properties(width=800).to_json()
-    return vl_convert.vegalite_to_png(made, scale=2)
-
-
-def headline(first: dict[str, Any], answer: dict[str, Any]) -> None:
-    """The bill in words and four figures."""
-    cost = first["cost_usd"]
+def another(number: int) -> Answers:
+    """A further workload: what differs between workloads, the rest is asked once."""
+    d = default
+    key = f"_{number}"
+    name = st.text_input("Name", f"workload {number}", max_chars=60, key=f"name{key}", bind=QUERY)
     with st.container(horizontal=True):
-        st.metric(f"{answer['days']:g} days on {first['variant']}", words(cost["p50"]),
-                  help="P50: as likely more as less.")  # fmt: skip
-        st.metric("80 % confidence", f"{words(cost['p10'])} – {words(cost['p90'])}",
-                  help="P10 to P90.")  # fmt: skip
-        st.metric("A session", words(first["cost_per_session_usd"]))
-        st.metric("From the cache", parts.share(first["cached_share"]),
-                  help="Share of input tokens.")  # fmt: skip
-    if answer["cheapest"] != first["variant"]:
-        best = next(v for v in answer["variants"] if v["variant"] == answer["cheapest"])
-        st.markdown(
-            f"**{best['variant']}** would be the cheapest of these: "
-            f"{words(best['cost_usd']['p50'])}.".replace("$", "\\$")
-        )
-
-
-def show(answer: dict[str, Any], text: str, fan_rows: list[dict[str, Any]], cap: float) -> None:
-    """Everything the simulation says."""
-    first = next((v for v in answer["variants"] if v["cost_usd"] is not None), None)
-    for v in answer["variants"]:
-        if v["cost_usd"] is None:
-            st.warning(f"**{v['variant']}** has no price: {v.get('reason', 'unknown')}",
-                       icon=":material/help:")  # fmt: skip
-    if first is None:
-        return
-    headline(first, answer)
-    for warning in first["warnings"]:
-        st.warning(warning.replace("$", "\\$"), icon=":material/warning:")
-    drawing = traffic_charts.fan(fan_rows, cap * answer["days"] / 30.4375 if cap else None)
-    st.subheader("The bill so far", anchor=False)
-    st.altair_chart(
-        drawing, width="stretch", key="chart_fan",
-        alt=f"Bill so far on {first['variant']}: at the end {words(first['cost_usd']['p50'])}.",
-    )  # fmt: skip
-    st.caption("The line is P50; the band holds 80 % of the simulated months.")
-    st.subheader("Variants", anchor=False)
-    parts.table(
-        variant_rows(answer),
-        [
-            Column("variant", "Variant"), Column("p10", "P10", "usd"),
-            Column("p50", "P50", "usd"), Column("p90", "P90", "usd"),
-            Column("p99", "P99", "usd"), Column("session", "A session", "usd"),
-            Column("cached", "Cached", "share"), Column("input", "Input tokens", "count"),
-            Column("output", "Output tokens", "count"),
-            Column("reasoning", "Reasoning", "count", "Part of the output"),
-            Column("status", "Price"),
-        ],
-        "simulated", alt="Simulated cost by variant",
-    )  # fmt: skip
-    bars = tornado_rows(first)
-    st.subheader("What the bill hangs on", anchor=False)
-    st.altair_chart(
-        traffic_charts.tornado(bars, tornado_centre(first)),
-        width="stretch", key="chart_tornado",
-        alt="; ".join(f"{b['name']} moves the bill by {b['label']}" for b in bars),
-    )  # fmt: skip
-    st.caption("One number at a time at its P10 and P90, the others in the middle.")
-    if levers := lever_rows(answer["levers"]):
-        st.subheader("What would lower it", anchor=False)
-        parts.table(
-            levers,
-            [
-                Column("lever", "Lever"), Column("saves", "Saves", "usd"),
-                Column("share", "Share", "share"), Column("assumes", "Holds if"),
-            ],
-            "levers", alt="Levers by what they save, and what each assumes",
-        )  # fmt: skip
+        users = st.number_input("Users", 1.0, 1e9, d.users, step=100.0, key=f"users{key}",
+                                bind=QUERY, format="%.0f")  # fmt: skip
+        sessions = st.number_input("Sessions a user and day", 0.001, 1000.0,
+                                   d.sessions_per_user_day, key=f"sessions{key}",
+                                   bind=QUERY)  # fmt: skip
+        turns = st.number_input("Questions a session", 1.0, 500.0, d.turns, step=1.0,
+                                key=f"turns{key}", bind=QUERY, format="%.0f")  # fmt: skip
+        calls = st.number_input("Calls a question", 1.0, 200.0, d.calls_per_turn, step=1.0,
+                                key=f"calls{key}", bind=QUERY, format="%.0f")  # fmt: skip
     with st.container(horizontal=True):
-        st.download_button(
-            "Scenario (TOML)", text, "scenario.toml", "application/toml", on_click="ignore",
-            icon=":material/download:", help="For `tokenbooks simulate scenario.toml`.",
-        )  # fmt: skip
-        if find_spec("vl_convert") is not None:
-            st.download_button(
-                "Chart (PNG)", lambda: png(drawing), "tokenbooks-simulated.png", "image/png",
-                on_click="ignore", icon=":material/image:",
-            )  # fmt: skip
-    st.caption("The answers are part of the address: copy it to share this view.")
+        system = whole("System prompt, tokens", f"system{key}", d.system_tokens, 2_000_000)
+        result = whole("Tool result, tokens", f"tool_result{key}", d.tool_result_tokens)
+        output = max(1, whole("Answer, tokens", f"output{key}", d.output_tokens))
+        reasoning = whole("Reasoning, tokens", f"reasoning{key}", d.reasoning_tokens)
+    return Answers(
+        name=name or f"workload {number}", users=users, sessions_per_user_day=sessions,
+        turns=turns, calls_per_turn=calls, system_tokens=system, tool_result_tokens=result,
+        output_tokens=output, reasoning_tokens=reasoning,
+    )  # fmt: skip
 
 
-def compute(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The simulation and its fan; remembered under the scenario's text."""
+def questions() -> None:
+    """The form and its result, side by side."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        answers = form()
+    with right:
+        if not answers.variants:
+            st.info("Choose at least one variant.", icon=":material/arrow_back:")
+            return
+        text = scenario_text(answers)
+        result(text, lambda: parse_scenario(text), text, answers.cap_usd,
+               "The answers are part of the address: copy it to share this view.")  # fmt: skip
 
-    def work() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        scenario = parse_scenario(text)
-        prices = CataloguePrices(books.catalogue)
-        answer = simulate(scenario, prices)
-        first = next((v for v in answer["variants"] if v["cost_usd"] is not None), None)
-        return answer, fan(scenario, prices, first["variant"]) if first else []
 
-    return books.remember(("simulate", books.catalogue.version, text), work)
-
-
-left, right = st.columns([2, 3], gap="large")
-with left:
-    answers = form()
-with right:
-    if not answers.variants:
-        st.info("Choose at least one variant.", icon=":material/arrow_back:")
+def result(
+    text: str, scenario: Callable[[], Scenario], question: str, cap: float, shared: str,
+    levers: bool = True,
+) -> None:  # fmt: skip
+    """Simulate and show, or say what is wrong with the scenario."""
+    try:
+        with st.spinner("Simulating …", show_time=False):
+            answered, drawn = compute(books, scenario(), question, levers=levers)
+    except (ScenarioError, CountingError) as error:
+        parts.problem(str(error))
     else:
-        file = scenario_text(answers)
+        show(answered, text, drawn, cap, shared)
+
+
+def take_upload() -> None:
+    """Put the uploaded file into the editor."""
+    file = st.session_state.get("scenario_file")
+    if file is not None:
+        st.session_state["scenario_edit"] = file.getvalue().decode("utf-8", "replace")
+
+
+def from_file() -> None:
+    """A scenario file, uploaded or from a link, to look at, change and simulate."""
+    if "scenario_edit" not in st.session_state:
+        linked = unpacked(st.query_params.get("scenario", ""))
+        st.session_state["scenario_edit"] = linked or scenario_text(default)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.file_uploader("Scenario (TOML)", ["toml"], key="scenario_file", max_upload_size=1,
+                         on_change=take_upload)  # fmt: skip
+        text = st.text_area("Scenario", key="scenario_edit", height=620,
+                            label_visibility="collapsed")  # fmt: skip
+        st.caption("Kept in this session only. Change it and press Ctrl+Enter.")
+    link = packed(text)
+    if link is None:
+        st.query_params.pop("scenario", None)
+    elif st.query_params.get("scenario") != link:
+        st.query_params["scenario"] = link
+    with right:
+        result(text, lambda: uploaded_scenario(text), text, 0.0,
+               "The scenario is part of the address: copy it to share this view." if link else
+               "The scenario is too long for an address: share the file.")  # fmt: skip
+
+
+def from_trace() -> None:
+    """Recorded requests, drawn again as whole sessions at any volume."""
+    left, right = st.columns([2, 3], gap="large")
+    found: tuple[Trace, str] | None = None
+    with left:
+        chosen = st.multiselect("Variants", variant_names(), list(default.variants),
+                                key="sim_variants", bind=QUERY,
+                                accept_new_options=True)  # fmt: skip
+        file = st.file_uploader(
+            "Parquet, JSON lines or CSV: t_s or t_ms, input_tokens, output_tokens, hash_ids",
+            list(traces.TYPES), key="sim_trace", max_upload_size=traces.MOST_MB,
+        )  # fmt: skip
+        mapping = st.text_input("Columns, ours=theirs", key="sim_map",
+                                placeholder="input_tokens=prompt_len")  # fmt: skip
         try:
-            with st.spinner("Simulating …", show_time=False):
-                answered, drawn = compute(file)
-        except (ScenarioError, CountingError) as error:
+            if file is not None:
+                data = file.getvalue()
+                key = f"{traces.fingerprint(data)} {mapping}"
+                rename = traces.rename_from(mapping)
+                found = (
+                    books.remember(
+                        ("trace", key), lambda: traces.uploaded(file.name, data, rename=rename)
+                    ),
+                    key,
+                )
+        except TraceError as error:
             parts.problem(str(error))
-        else:
-            show(answered, file, drawn, answers.cap_usd)
+        days = max(1, whole("Days", "sim_days", default.days, 3660))
+    with right:
+        if found is None or not chosen:
+            st.info("Upload a trace and choose a variant. It stays on this machine, in memory.",
+                    icon=":material/arrow_back:")  # fmt: skip
+            return
+        trace, name = found
+        try:
+            size = trace.block_size if trace.block_tokens is None else None
+            text, got = fit_scenario(trace, file.name if file else name, chosen, size)
+        except TraceError as error:
+            parts.problem(str(error))
+            return
+    with left:
+        measured = min(max(float(f"{got.sessions_per_day:.6g}"), 0.001), 1e9)
+        rate = st.number_input("Sessions a day", 0.001, 1e9, measured, key="sim_rate",
+                               help="As recorded; set what you expect.")  # fmt: skip
+        certain = sure("How sure are you of it?", "users_sure", "exactly")
+        st.caption(f"{got.requests:,} requests in {got.sessions:,} sessions, "
+                   f"{got.span_days:.2f} days.")  # fmt: skip
+    text = with_volume(text, rate, certain, days)
+    with right, tempfile.TemporaryDirectory(prefix="tokenbooks-") as folder:
+
+        def scenario() -> Scenario:
+            path = Path(folder) / "trace.parquet"
+            write_trace(trace, path)
+            made = parse_scenario(text)
+            made.workloads[0].trace = str(path)
+            return made
+
+        result(text, scenario, f"{name} {text}", 0.0,
+               "The trace is not part of the address: share the trace and the scenario.",
+               levers=trace.requests <= MOST_FOR_LEVERS)  # fmt: skip
+
+
+origin = st.segmented_control("Start from", (QUESTIONS, SCENARIO, TRACE), default=QUESTIONS,
+                              key="sim_from", required=True, bind=QUERY)  # fmt: skip
+{QUESTIONS: questions, SCENARIO: from_file, TRACE: from_trace}[origin or QUESTIONS]()
