@@ -123,7 +123,7 @@ class Image(_Strict):
 
     width: int = Field(ge=1)
     height: int = Field(ge=1)
-    detail: Literal["auto", "low", "high"] = "auto"
+    detail: Literal["auto", "low", "high", "original"] = "auto"
     count: int = Field(default=1, ge=1)
 
 

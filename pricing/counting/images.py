@@ -2,9 +2,10 @@
 
 Two rules exist. *Tiles*: fit into 2048 x 2048, shorten the short side to 768, then count 512-pixel
 squares: gpt-4o bills 85 + 170 each, so 640 x 480 (2 tiles) is 425. *Patches*: count 32-pixel
-squares, at most 1,536 (a larger image is scaled down first), times a multiplier: gpt-5-mini bills
-300 patches of the same image as 1.2 x 300 + 1 = 361. ``detail: low`` is the base alone on tile
-models and changes nothing on patch models.
+squares, at most 1,536 (a larger image is scaled down first; 2,500 from gpt-5.4 on, 10,000 at detail
+``original``), times a multiplier: gpt-5-mini bills 300 patches of the same image as
+1.2 x 300 + 1 = 361. ``detail: low`` is the base alone on tile models and changes nothing on patch
+models.
 
 The size is read from the header of a data URL (PNG, JPEG, GIF, WebP). An address says nothing
 about the size; then the answer is an interval, not a number.
@@ -48,13 +49,22 @@ def image_tokens(rule_name: str, source: str, detail: str = "auto") -> ImageToke
             return ImageTokens(base + tile * tiles(*_ASSUMED), base + tile, base + tile * 8)
         exact = base + tile * tiles(*size)
         return ImageTokens(exact, exact, exact)
-    factor, cap = float(rule["multiplier"]), rule["cap"]
+    factor = float(rule["multiplier"])
+    high = (rule["cap"], rule["side"])
+    large = (rule.get("original_cap", rule["cap"]), rule.get("original_side", rule["side"]))
+    auto = detail not in ("low", "high", "original")
+    chosen = large if detail == "original" or (auto and rule.get("auto") == "original") else high
     size = pixel_size(source)
     if size is None:
-        guess = _patch_tokens(factor, patches(*_ASSUMED, cap))
-        return ImageTokens(guess, _patch_tokens(factor, 1), _patch_tokens(factor, cap))
-    exact = _patch_tokens(factor, patches(*size, cap))
-    return ImageTokens(exact, exact, exact)
+        guess = _patch_tokens(factor, patches(*_ASSUMED, *chosen))
+        most = large[0] if auto else chosen[0]
+        return ImageTokens(guess, _patch_tokens(factor, 1), _patch_tokens(factor, most))
+    exact = _patch_tokens(factor, patches(*size, *chosen))
+    if not auto:
+        return ImageTokens(exact, exact, exact)
+    # What `auto` chooses is the server's business; only large images can tell the two apart.
+    ends = [_patch_tokens(factor, patches(*size, *each)) for each in (high, large)]
+    return ImageTokens(exact, min(ends), max(ends))
 
 
 def _patch_tokens(factor: float, count: int) -> int:
@@ -72,8 +82,14 @@ def tiles(width: int, height: int) -> int:
     return max(1, -(-w // 512)) * max(1, -(-h // 512))
 
 
-def patches(width: int, height: int, cap: int) -> int:
-    """32-pixel squares of an image; above ``cap`` it is scaled down to fit (published rule)."""
+def patches(width: int, height: int, cap: int, side: int = 2048) -> int:
+    """32-pixel squares of an image; above ``cap`` it is scaled down to fit (published rule).
+
+    Longer than ``side`` pixels, it is first scaled down to that.
+    """
+    longest = max(width, height)
+    if longest > side:
+        width, height = (max(1, int(Fraction(n * side, longest))) for n in (width, height))
     count = math.ceil(width / 32) * math.ceil(height / 32)
     if count <= cap:
         return count

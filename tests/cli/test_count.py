@@ -148,3 +148,8 @@ def test_calibrate_from_tagged_calls_of_the_store(tokenbooks: Run, workdir: Path
     )
     assert code == 0, err
     assert json.loads(out)["slope"] == pytest.approx(1.5)
+
+
+def test_a_folder_is_sent_to_check(tokenbooks: Run, tmp_path: Path) -> None:
+    code, _, err = tokenbooks("count", str(tmp_path), "--model", "gpt-4o")
+    assert code == 2 and "tokenbooks check" in err

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.counting import Basis, count_request
-from pricing.counting.images import image_tokens, patches, pixel_size, tiles
+from pricing.counting.images import ImageTokens, image_tokens, patches, pixel_size, tiles
 
 
 def noted(width, height):
@@ -57,6 +57,31 @@ def test_patches_never_exceed_the_cap(width, height):
 def test_tokens_by_family(rule, size, total):
     tokens = image_tokens(rule, noted(*size))
     assert (tokens.total, tokens.low, tokens.high) == (total, total, total)
+
+
+@pytest.mark.parametrize(
+    ("rule", "detail", "size", "total"),
+    [
+        # 50 x 50 patches are the most that high takes; one pixel more is scaled down to fit.
+        ("gpt-5.4", "high", (1600, 1600), 3001),
+        ("gpt-5.4", "high", (3200, 3200), 3001),
+        ("gpt-5.4", "original", (3200, 3200), 12001),
+        ("gpt-5.4", "original", (6400, 6400), 12001),
+        ("gpt-5.2", "high", (1600, 1600), 1827),  # 39 x 39 of 1,536
+        ("gpt-5.2", "original", (1600, 1600), 1827),  # it has no such detail
+        ("gpt-5.2", "high", (4096, 64), 65 + 13),  # 2,048 x 32 first: 64 patches
+    ],
+)
+def test_large_images_by_detail(rule, detail, size, total):
+    tokens = image_tokens(rule, noted(*size), detail)
+    assert (tokens.total, tokens.low, tokens.high) == (total, total, total)
+
+
+def test_auto_is_an_interval_where_the_details_differ():
+    assert image_tokens("gpt-5.4", noted(3200, 3200)) == ImageTokens(3001, 3001, 12001)
+    assert image_tokens("gpt-5.5", noted(3200, 3200)) == ImageTokens(12001, 3001, 12001)
+    assert image_tokens("gpt-5.5", noted(640, 480)) == ImageTokens(361, 361, 361)
+    assert image_tokens("gpt-5.5", "https://example.org/a.png").high == 12001
 
 
 def test_low_detail_is_the_base_on_tile_models_only():

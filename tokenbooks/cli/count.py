@@ -94,6 +94,9 @@ def _read(file: str) -> bytes:
     if file == "-":
         return sys.stdin.buffer.read()
     path = Path(file)
+    if path.is_dir():
+        fail(f"{file} is a folder: count one file, or measure its prompts with `tokenbooks check"
+             f" {file}`", MISUSE)  # fmt: skip
     if not path.is_file():
         fail(f"{file}: no such file")
     try:
