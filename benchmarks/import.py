@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +120,23 @@ def _import(kind: str, path: Path, db: Path) -> int:
     return report.added
 
 
+def _peak() -> str:
+    """The most memory this process has held."""
+    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+
+
 def _timed(task: Callable[[], Any]) -> tuple[float, Any]:
     began = time.perf_counter()
     value = task()
     return time.perf_counter() - began, value
 
 
-def rows(count: int = 1_000_000) -> list[Row]:
+def rows(counts: Sequence[int] = (1_000_000,)) -> list[Row]:
     """One import of each file (a second one would find it known), each beside its limit."""
+    return [row for count in counts for row in _rows(count)]
+
+
+def _rows(count: int) -> list[Row]:
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -139,14 +149,21 @@ def rows(count: int = 1_000_000) -> list[Row]:
             loop, _ = _timed(lambda kind=kind, path=path: _loop(kind, path))
             assert added == count, (kind, added)
             size = path.stat().st_size / 2**20
-            said = f"{rate(count, taken)} rows, {size / taken:.1f} MB/s"
-            found.append(Row("import", f"{kind} / bare scan", taken / scan, said))
+            said = f"{rate(count, taken)} rows, {size / taken:.1f} MB/s, {_peak()} at most so far"
+            what = f"{kind}, {count:,} calls"
+            found.append(Row("import", f"{what} / bare scan", taken / scan, said))
             found.append(
-                Row("import", f"{kind} / per-record loop", taken / loop, f"loop {loop:.1f} s")
+                Row("import", f"{what} / per-record loop", taken / loop, f"loop {loop:.1f} s")
             )
     return found
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
-    parser.add_argument("--import-rows", type=int, default=200_000, help="calls to import")
+    parser.add_argument(
+        "--import-rows",
+        type=int,
+        nargs="+",
+        default=[200_000],
+        help="calls to import, each in turn",
+    )

@@ -125,24 +125,20 @@ class Bulk(RowSource):
 
     def _stage_lines(self, table: pa.Table, block: chunks.Block) -> Staged:
         assert self.con is not None
-        self.con.register("lines", table)
-        try:
-            if self.judged is not None:
-                query = self.judged.query(self.con, block)
-            else:
-                query = self._table_query(block)
-            if query is None:
-                return set()
-            return self._insert(query, block.count, block.first, block.first + block.count - 1)
-        finally:
-            self.con.unregister("lines")
-
-    def _table_query(self, block: chunks.Block) -> str | None:
-        assert self.con is not None and self.shape is not None
-        found = lines.usable(lines.key_lists(self.con), wanted_columns(self.shape))
+        last = block.first + block.count - 1
+        if self.judged is not None:
+            parsed = self.judged.take_apart(self.con, table, block)
+            query = self.judged.query(block)
+            return self._insert(query, block.count, block.first, last, bodies=parsed)
+        assert self.shape is not None
+        wanted = wanted_columns(self.shape)
+        found = lines.usable(lines.key_lists(self.con, table), wanted)
         if not found.cells:
-            return None
-        return table_query(self.shape, found.cells, lines.parsed(found), ascii_only=block.unescaped)
+            return set()
+        query = table_query(
+            self.shape, found.cells, lines.parsed(found), ascii_only=block.unescaped
+        )
+        return self._insert(query, block.count, block.first, last, lines=table)
 
     # --- rows of tables ---------------------------------------------------------------------
 
@@ -169,19 +165,17 @@ class Bulk(RowSource):
         if chunk.table is None:
             return set()
         assert self.con is not None and self.shape is not None
-        self.con.register("chunk", chunk.table)
-        try:
-            query = table_query(self.shape, chunk.cells, "chunk AS c", ascii_only=chunk.ascii_only)
-            numbers = chunk.table["line"]
-            return self._insert(query, len(numbers), numbers[0].as_py(), numbers[-1].as_py())
-        finally:
-            self.con.unregister("chunk")
+        query = table_query(self.shape, chunk.cells, "chunk AS c", ascii_only=chunk.ascii_only)
+        numbers = chunk.table["line"]
+        first, last = numbers[0].as_py(), numbers[-1].as_py()
+        return self._insert(query, len(numbers), first, last, chunk=chunk.table)
 
-    def _insert(self, query: str, count: int, first: int, last: int) -> Staged:
+    def _insert(self, query: str, count: int, first: int, last: int, **tables: pa.Table) -> Staged:
         """Stage the plain ones of `count` lines from `first` to `last`; which ones they were."""
         assert self.con is not None
         name = load.STAGE
-        number = self.con.execute(f"INSERT INTO {name} {query}").fetchall()[0][0]
+        insert = f"INSERT INTO {name} {query}"
+        number = lines.over(self.con, insert, **tables).fetchall()[0][0]
         self.records += number
         if number and self.staged is not None:
             self.staged(number)

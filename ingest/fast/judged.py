@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.fast import bodies, shapes
 from ingest.fast.bodies import Layout
 from ingest.fast.chunks import Block
+from ingest.fast.lines import over
 from ingest.files import Source
 from ingest.record import UsageRecord
 from ingest.store import load
@@ -22,6 +23,7 @@ from pricing import sql
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 _LINE = [name for name, _ in load.STAGE_COLUMNS].index("line")
 
@@ -38,24 +40,28 @@ class Judged:
     number: int = 0
     disagreed: int = 0
 
-    def query(self, con: duckdb.DuckDBPyConnection, block: Block) -> str:
-        """Take the relation `lines` apart, judge its new shapes, and give the SELECT of the
-        staging rows of the plain lines."""
+    def take_apart(self, con: duckdb.DuckDBPyConnection, lines: pa.Table, block: Block) -> pa.Table:
+        """The lines of a chunk taken apart; new shapes among them are judged."""
         if not self.number:
             con.execute(sql.create_table("shapes", shapes.COLUMNS, temporary=True))
             self.number = 1
-        query = bodies.parse_query(self.layout)
-        con.execute(f"CREATE OR REPLACE TEMPORARY TABLE bodies AS {query}")
-        self._judge(con, block)
+        parsed = con.sql(bodies.parse_query(self.layout)).to_arrow_table()
+        self._judge(con, parsed, block)
+        return parsed
+
+    def query(self, block: Block) -> str:
+        """The SELECT of the staging rows of the plain lines of `bodies`, a chunk taken apart."""
         return bodies.staging_query(
             self.layout, self.assumed_time, self.stamps, ascii_only=block.unescaped
         )
 
-    def _judge(self, con: duckdb.DuckDBPyConnection, block: Block) -> None:
-        fresh = con.execute(
+    def _judge(self, con: duckdb.DuckDBPyConnection, parsed: pa.Table, block: Block) -> None:
+        fresh = over(
+            con,
             "SELECT shape, arg_min(keys, line), any_value(metadata), min(line), max(line)"
             " FROM bodies AS b ANTI JOIN shapes AS s ON s.shape = b.shape"
-            f" WHERE shape IS NOT NULL GROUP BY shape LIMIT {shapes.MOST_SHAPES}"
+            f" WHERE shape IS NOT NULL GROUP BY shape LIMIT {shapes.MOST_SHAPES}",
+            bodies=parsed,
         ).fetchall()
         places, known = bodies.place_names(self.layout), bodies.known_keys(self.layout)
         rows: list[tuple[Any, ...]] = []
@@ -79,11 +85,12 @@ class Judged:
         if rows:
             insert_rows(con, "shapes", shapes.COLUMNS, rows)
         if records:
-            self._compare(con, records, block)
+            self._compare(con, parsed, records, block)
 
     def _compare(
         self,
         con: duckdb.DuckDBPyConnection,
+        parsed: pa.Table,
         records: Mapping[str, Mapping[int, UsageRecord]],
         block: Block,
     ) -> None:
@@ -96,7 +103,7 @@ class Judged:
             ascii_only=block.unescaped,
             where=f"b.line IN ({', '.join(map(str, wanted))})",
         )
-        made = {row[_LINE]: row for row in con.execute(query).fetchall()}
+        made = {row[_LINE]: row for row in over(con, query, bodies=parsed).fetchall()}
         unproven: list[str] = []
         for shape, some in records.items():
             pairs = [(made[n], load.stage_row(r)) for n, r in some.items() if n in made]

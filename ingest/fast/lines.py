@@ -19,6 +19,7 @@ from ingest.fast.cells import Cell, literal
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MOST_LISTS = 5_000
 """Different lists of keys in one chunk beyond which the chunk is left to the reader."""
@@ -46,11 +47,29 @@ class Usable:
     odd: bool = False
 
 
-def key_lists(con: duckdb.DuckDBPyConnection) -> list[list[str] | None]:
-    """The different lists of keys in the relation `lines`; None stands for lines not sound."""
-    rows = con.execute(
+def over(
+    con: duckdb.DuckDBPyConnection,
+    query: str,
+    *,
+    lines: pa.Table | None = None,
+    chunk: pa.Table | None = None,
+    bodies: pa.Table | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Run a query over Arrow tables under these names.
+
+    DuckDB finds them as variables of this function. Registered, they would be views, and a view
+    that is dropped in a transaction keeps its table in memory until the end of it.
+    """
+    return con.execute(query)
+
+
+def key_lists(con: duckdb.DuckDBPyConnection, table: pa.Table) -> list[list[str] | None]:
+    """The different lists of keys in a table of lines; None stands for lines not sound."""
+    rows = over(
+        con,
         f"SELECT DISTINCT CASE WHEN {SOUND} THEN json_keys(text) END FROM lines"
-        f" LIMIT {MOST_LISTS + 1}"
+        f" LIMIT {MOST_LISTS + 1}",
+        lines=table,
     ).fetchall()
     return [keys for (keys,) in rows]
 

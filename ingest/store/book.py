@@ -196,9 +196,6 @@ def insert_rows(
 
 def insert_table(con: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
     """Insert an Arrow table whose columns have the names of the table's."""
-    con.register("rows_to_insert", rows)
-    try:
-        names = ", ".join(rows.column_names)
-        con.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM rows_to_insert")
-    finally:
-        con.unregister("rows_to_insert")
+    rows_to_insert = rows  # found as a variable: a dropped view would hold it to the commit
+    names = ", ".join(rows_to_insert.column_names)
+    con.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM rows_to_insert")
