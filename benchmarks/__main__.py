@@ -19,6 +19,8 @@ def main() -> int:
     pricing, importing = import_module("benchmarks.pricing"), import_module("benchmarks.import")
     pricing.arguments(parser)
     importing.arguments(parser)
+    lake = import_module("benchmarks.lake")
+    lake.arguments(parser)
     options = parser.parse_args()
     known: dict[str, Callable[[], list[Row]]] = {
         "check": lambda: import_module("benchmarks.check").rows(),
@@ -29,6 +31,7 @@ def main() -> int:
         "forecast": lambda: import_module("benchmarks.forecast").rows(),
         "collector": lambda: import_module("benchmarks.collector").rows(),
         "traffic": lambda: import_module("benchmarks.traffic").rows(),
+        "lake": lambda: lake.rows(options.lake_rows),
     }
     wanted = options.only or list(known)
     unknown = sorted(set(wanted) - set(known))
