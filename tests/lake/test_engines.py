@@ -324,3 +324,28 @@ def test_errors_say_what_to_do(books: tuple[Catalogue, Store, Path], tmp_path: P
         cell_book(open_lake(lake), catalogue, ["quarter_hour"], Scope()),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        ("report", "--by", "team,month", "--tz", "Europe/Berlin"),
+        ("report", "--by", "variant,status", "--where", "team=search", "--prices", "2026-03-10"),
+        ("compare", "--variants", "gpt-5-mini,gpt-5.2@batch,claude-opus-4-5"),
+        ("compare",),
+        ("budget", "--as-of", "2026-03-20"),
+    ],
+)
+def test_a_command_prints_the_same_of_a_lake(
+    tokenbooks: Any, demo_db: Path, workdir: Path, question: tuple[str, ...]
+) -> None:
+    (workdir / "tokenbooks.toml").write_text(
+        '[discounts]\nopenai = "0.85"\n[[budgets]]\nname = "all"\namount = "500 USD"\n'
+    )
+    db = workdir / "books.duckdb"
+    db.write_bytes(demo_db.read_bytes())
+    assert tokenbooks("export", "lake", "lake", "--db", db)[0] == 0
+    for form in ((), ("--json",)):
+        expected = tokenbooks(*question, "--db", db, *form)
+        assert expected[1]
+        assert tokenbooks(*question, "--lake", "lake", *form) == expected
