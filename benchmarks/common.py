@@ -103,13 +103,16 @@ ROUTES: tuple[tuple[str, str | None, str, str | None, str | None], ...] = tuple(
 """Routes of the made-up traffic: five makers' models on two tiers, one model nobody prices."""
 
 
+_SLICE = 1_000_000
+
+
 def synthetic_store(path: Path, rows: int) -> Store:
     """A store with `rows` made-up calls over 90 days on `ROUTES`, in time order.
 
     Prompts are log-uniform between 200 and 300,000 tokens (some pass the 200,000 step), most of
     them partly cached; one in forty writes to the cache; reasoning beside output on two in three.
     """
-    from ingest.store import book, rollup
+    from ingest.store import book, resolve, rollup
     from ingest.store.database import open_store
     from pricing import sql
     from pricing.catalogue import default_catalogue
@@ -124,15 +127,14 @@ def synthetic_store(path: Path, rows: int) -> Store:
         return store
     with store.transaction() as con:
         book.add_routes(con, catalogue, ROUTES)
-        con.execute(
-            f"""
-            INSERT INTO calls_stored BY NAME
+        for begin in range(0, rows, _SLICE):  # in slices: sorting ten million at once takes memory
+            calls = f"""
             WITH made AS (
                 SELECT i, TIMESTAMP '2026-01-01'
                         + to_microseconds((i::HUGEINT * 7776000000000 // {rows})::BIGINT)
                         AS occurred_at,
                     hash(i) AS h, (hash(i + 1000003) % 10000) / 10000.0 AS r
-                FROM range({rows}) AS t(i)
+                FROM range({begin}, {min(begin + _SLICE, rows)}) AS t(i)
             ), sized AS (
                 SELECT *, (200 * pow(1500, r))::BIGINT AS prompt,
                     CASE WHEN h % 4 = 0 THEN 0.0 ELSE ((h >> 8) % 90) / 100.0 END AS share
@@ -159,7 +161,7 @@ def synthetic_store(path: Path, rows: int) -> Store:
                 {unused}
             FROM split WHERE prompt - cached - coalesce(written, 0) >= 0) AS u
             """
-        )
+            resolve.insert(con, calls)
         rollup.rebuild(con)
     store.con.execute("CHECKPOINT")
     return store

@@ -33,7 +33,13 @@ def _sample(con: Any) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-_METERS = ("input_uncached", "cache_read", "cache_write_5m", "output_text", "reasoning")
+_METERS: tuple[str, ...] = (
+    "input_uncached",
+    "cache_read",
+    "cache_write_5m",
+    "output_text",
+    "reasoning",
+)
 
 
 def check_against_scalar(sample: list[tuple[Any, ...]]) -> None:

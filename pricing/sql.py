@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from pricing.catalogue import CardKey, Catalogue
-from pricing.meters import COUNTED, METERS
+from pricing.meters import CACHE_READ, CACHE_WRITE, COUNTED, METERS
 from pricing.rates import ALL_WEEK, DAY_MINUTES, RateVector
 
 PRICED: tuple[str, ...] = tuple(METERS)
@@ -136,6 +136,25 @@ def cost_pico(vector: str = "v", usage: str = "u", meters: Sequence[str] = PRICE
         f" WHEN {missing(vector, usage)} AND NOT ({any_priced(vector, usage)}) THEN NULL"
         f" ELSE {terms} END"
     )
+
+
+def cache_savings(
+    vector: str = "v", usage: str = "u", meters: Sequence[str] = (*CACHE_READ, *CACHE_WRITE)
+) -> str:
+    """What the cache saved on a call in pico-dollars: reads at their discount, less the premium
+    of writes over plain input. A meter without a price adds nothing; without a vector it is 0."""
+    terms = [
+        f"coalesce({usage}.{m} * ({vector}.p_{_uncached(m)} - {vector}.p_{m}), 0)"
+        for m in (*CACHE_READ, *CACHE_WRITE)
+        if m in meters
+    ]
+    return " + ".join(terms) or "0"
+
+
+def _uncached(meter: str) -> str:
+    """The meter a cached token would have been without a cache."""
+    kind = METERS[meter].modality
+    return "input_uncached" if kind == "text" else f"input_{kind}"
 
 
 def kinds(usage: str = "u") -> str:

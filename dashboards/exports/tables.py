@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dashboards.exports.write import ExportError, copy_query
 from dashboards.queries.lines import line_query
 from dashboards.queries.scope import PERIODS, Scope, dimension
-from ingest.store.schema import DIMENSION_COLUMNS, priced_from
+from ingest.store.schema import DIMENSION_COLUMNS, routed_from
 from pricing import sql
 from pricing.meters import COUNTED
 from pricing.money import plain, usd
@@ -92,8 +92,8 @@ def totals(con: duckdb.DuckDBPyConnection, scope: Scope) -> tuple[int, int, int]
     ).fetchall()[0]
     where, bound = scope.clause()
     calls = con.execute(
-        f"SELECT coalesce(sum(u.requests), 0) FROM {priced_from()}"
-        f" WHERE ({where}) AND {sql.severity()} = 3",
+        f"SELECT coalesce(sum(u.requests), 0) FROM {routed_from()}"
+        f" WHERE ({where}) AND u.severity = 3",
         bound,
     ).fetchall()[0][0]
     return int(cost), int(units), int(calls)
@@ -124,9 +124,9 @@ def _calls(
     return (
         f"SELECT u.call_key, u.occurred_at, r.provider, r.seller, r.model, r.variant, r.tier,"
         f" r.region, u.effort, {dims}, u.session, {tags}, {counts}, u.input_total, u.output_total,"
-        f" u.requests, {sql.usd(sql.cost_pico())} AS cost_usd,"
-        f" {sql.status_name(sql.severity())} AS status, u.source_cost_usd, u.failed,"
-        f" u.source_format FROM {priced_from()} WHERE {where} ORDER BY u.occurred_at, u.call_key",
+        f" u.requests, {sql.usd('u.cost_pico')} AS cost_usd,"
+        f" {sql.status_name('u.severity')} AS status, u.source_cost_usd, u.failed,"
+        f" u.source_format FROM {routed_from()} WHERE {where} ORDER BY u.occurred_at, u.call_key",
         values,
     )
 
@@ -158,7 +158,7 @@ def _groups(
     selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
     inner = (
         f"SELECT {selected}u.requests AS n, u.input_total AS i, u.output_total AS o,"
-        f" {sql.cost_pico()} AS c, {sql.severity()} AS s FROM {priced_from()} WHERE {where}"
+        f" u.cost_pico AS c, u.severity AS s FROM {routed_from()} WHERE {where}"
     )
     return (
         f"SELECT {_named(by)}sum(n)::BIGINT AS calls, sum(i)::BIGINT AS input_tokens,"

@@ -23,7 +23,7 @@ from dashboards.queries.cells import Edges, Extent, edges_of
 from dashboards.queries.compare import Target
 from dashboards.queries.scope import SIMULATED, Scope, dimension
 from ingest.lake.folder import LakeFolder
-from ingest.store import asof, book, rollup, schema
+from ingest.store import asof, book, resolve, rollup, schema
 from ingest.store.database import Store, open_store
 from pricing import sql
 from pricing.catalogue import Catalogue
@@ -88,7 +88,8 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     ("kinds", "BIGINT"), ("requests", "HUGEINT"), ("source_cost_usd", "DECIMAL(38,12)"),
     ("source_format", "VARCHAR"), ("failed", "BOOLEAN"), ("time_assumed", "BOOLEAN"),
     *((name, "VARCHAR") for name in PLAIN), ("tags", "MAP(VARCHAR, VARCHAR)"),
-    ("longest", "BIGINT"), ("longest_output", "BIGINT"),
+    ("longest", "BIGINT"), ("longest_output", "BIGINT"), ("vector_id", "INTEGER"),
+    ("cost_pico", "HUGEINT"), ("saved_pico", "HUGEINT"), ("severity", "UTINYINT"),
 )  # fmt: skip
 """A cell: `input_total` is its smallest prompt (any of its prompts finds the same price), the
 tokens are in `input_tokens`. Sums are HUGEINT: a cell of a billion calls costs more than 64 bits
@@ -161,11 +162,14 @@ def _insert(store: Store, names: set[str], cells: pa.Table) -> None:
     }  # fmt: skip
     same = " AND ".join(f"coalesce(r.{k}, '') = c.r_{k}" for k in ROUTE_KEYS)
     store.con.register("lake_cells", cells)
+    selected = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     store.con.execute(
-        f"INSERT INTO calls_stored ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
+        f"CREATE OR REPLACE TEMPORARY TABLE lake_calls AS SELECT {selected}"
         f" FROM lake_cells AS c JOIN routes AS r ON {same}",
         tags_of(names),
     )
+    resolve.insert(store.con, "SELECT * FROM lake_calls")
+    store.con.execute("DROP TABLE lake_calls")
     store.con.unregister("lake_cells")
 
 

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, ScopeError
-from ingest.store.schema import priced_from
-from pricing import sql
+from ingest.store.schema import routed_from
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +51,7 @@ def distribution(con: duckdb.DuckDBPyConnection, scope: Scope | None = None) -> 
     """
     where, bound = (scope or Scope()).clause()
     inner = (
-        f"SELECT {sql.cost_pico()} AS c, {sql.severity()} = 3 AS unpriced FROM {priced_from()}"
+        f"SELECT u.cost_pico AS c, u.severity = 3 AS unpriced FROM {routed_from()}"
         f" WHERE {where} AND u.requests = 1"
     )
     levels = ", ".join(str(q) for q in QUANTILES)
@@ -118,8 +117,8 @@ def calls_page(
         f"SELECT {', '.join(_CALL_COLUMNS)} FROM (SELECT c.*, cache_read + coalesce("
         "cache_read_audio, 0) + coalesce(cache_read_image, 0) + coalesce(cache_read_video, 0)"
         " AS cached FROM calls AS c WHERE c.call_key IN (SELECT call_key FROM"
-        f" (SELECT u.call_key, u.occurred_at, u.input_total, u.output_total, {sql.cost_pico()}"
-        f" AS cost_pico FROM {priced_from()} WHERE {where} ORDER BY {ORDERS[order]}"
+        f" (SELECT u.call_key, u.occurred_at, u.input_total, u.output_total, u.cost_pico"
+        f" FROM {routed_from()} WHERE {where} ORDER BY {ORDERS[order]}"
         f" LIMIT ? OFFSET ?))) ORDER BY {ORDERS[order]}",
         [*bound, size, (max(page, 1) - 1) * size],
     ).fetchall()
@@ -129,11 +128,7 @@ def calls_page(
 def call_count(con: duckdb.DuckDBPyConnection, scope: Scope | None = None) -> int:
     """How many rows a scope has: what pages are counted by."""
     where, bound = (scope or Scope()).clause()
-    joined = (
-        priced_from()
-        if scope is not None and "status" in scope.where
-        else "calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
-    )
+    joined = routed_from() if "r." in where else "calls_stored AS u"
     return con.execute(f"SELECT count(*) FROM {joined} WHERE {where}", bound).fetchall()[0][0]
 
 

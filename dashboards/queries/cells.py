@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.store.rollup import is_cell_book
-from ingest.store.schema import priced_from
+from ingest.store.schema import routed_from
 from pricing import sql
 from pricing.meters import COUNTED
 from pricing.rates import ALL_WEEK, DAY_MINUTES, NO_LIMIT, RateVector
@@ -123,16 +123,14 @@ def make_cells(
     """Sum the calls of a scope into the temporary table `name`, one pass.
 
     `vectors` are the cards that will be priced besides the store's own; `where` and `values` are
-    a scope's clause over `u`, `r` and `v`. A cell has a route, sums of all meters, the instant and
+    a scope's clause over `u` and `r`. A cell has a route, sums of all meters, the instant and
     prompt size of its first call (any of its calls finds the same vectors), and the largest single
     prompt with its answer.
     """
     # Joined only where the scope asks about the route or the price: most do not.
     source = "calls_stored AS u"
-    if "v." in where:
-        source = priced_from()
-    elif "r." in where:
-        source += " JOIN routes AS r ON r.route_id = u.route_id"
+    if "r." in where:
+        source = routed_from()
     reach = extent(con)
     edges = edges_of(con, vectors, reach)
     clock = "(hour(u.occurred_at) * 60 + minute(u.occurred_at))"
@@ -159,7 +157,8 @@ def make_cells(
     con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE {name} AS SELECT {keys[0]} AS route_id, {keys[5]}"
         " AS kinds, min(u.occurred_at) AS occurred_at, min(u.input_total) AS input_total,"
-        " sum(u.requests) AS requests, bool_or(u.time_assumed) AS time_assumed,"
+        " sum(u.requests) AS requests, sum(u.cost_pico)::HUGEINT AS base_pico,"
+        " max(u.severity) AS severity,"
         f" {total} AS longest, {answer} AS longest_output,"
         f" {sums} FROM {source} WHERE {where}"
         f" GROUP BY {', '.join(k for k in keys if not k.isdigit())}",

@@ -24,7 +24,7 @@ from dashboards.queries.cells import Extent, make_cells
 from dashboards.queries.scope import Scope, ScopeError
 from ingest.store import book
 from ingest.store.rollup import is_cell_book
-from ingest.store.schema import priced_from, used_meters
+from ingest.store.schema import routed_from
 from pricing import sql
 from pricing.catalogue import Catalogue, Route
 from pricing.meters import TIERS
@@ -164,7 +164,7 @@ def compare(
             (target, route, catalogue.vectors(route.card) if route.card is not None else ())
         )
     reach = make_cells(con, _CELLS, [v for _, _, vs in routes for v in vs], where, values)
-    calls, unpriced, base_pico = _price_as_logged(con, reach)
+    calls, unpriced, base_pico = _as_logged(con)
     limits = _over_limits(con, catalogue, [t for t, _, _ in routes], where, values)
     priced = _price_targets(con, catalogue, [route for _, route, _ in routes], reach, at)
     rows = [
@@ -190,8 +190,7 @@ def _seen(
     con: duckdb.DuckDBPyConnection, catalogue: Catalogue, where: str, values: list[Any]
 ) -> list[Target]:
     rows = con.execute(
-        f"SELECT r.variant, r.seller, sum({sql.cost_pico(meters=used_meters(con))}) AS cost"
-        f" FROM {priced_from()}"
+        f"SELECT r.variant, r.seller, sum(u.cost_pico) AS cost FROM {routed_from()}"
         f" WHERE {where} AND r.card_id IS NOT NULL GROUP BY ALL ORDER BY cost DESC NULLS LAST"
         " LIMIT 8",
         values,
@@ -205,13 +204,9 @@ def _seen(
 _CELLS = "compare_cells"
 
 
-def _price_as_logged(con: duckdb.DuckDBPyConnection, reach: Extent) -> tuple[int, int, int]:
-    """Price the cells by their own cards and keep those that have a price: (priced calls,
-    unpriced calls, cost in pico-dollars)."""
-    con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE {_CELLS} AS SELECT u.*, {sql.severity()} AS severity,"
-        f" {sql.cost_pico(meters=reach.meters)} AS base_pico FROM {priced_from(_CELLS)}"
-    )
+def _as_logged(con: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
+    """Keep the cells that have a price as logged: (priced calls, unpriced calls, cost in
+    pico-dollars)."""
     row = con.execute(
         "SELECT coalesce(sum(requests) FILTER (severity < 3), 0)::BIGINT,"
         " coalesce(sum(requests) FILTER (severity = 3), 0)::BIGINT,"
@@ -328,7 +323,7 @@ def _over_limits(
     # Summed rows of an aggregate mapping are no single prompt: only one-request rows count.
     counts = ", ".join(f"coalesce({counted} FILTER ({test}), 0)" for test in tests)
     row = con.execute(
-        f"SELECT {counts} FROM {priced_from()} WHERE {where} AND {sql.severity()} < 3"
+        f"SELECT {counts} FROM {routed_from()} WHERE {where} AND u.severity < 3"
         f" AND {single} AND ({' OR '.join(sorted(set(tests)))})",
         values,
     ).fetchall()[0]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension
 from ingest.store.rollup import source_for
-from ingest.store.schema import priced_from, used_meters
+from ingest.store.schema import routed_from, used_meters
 from pricing import sql
 from pricing.sql import meter_bit
 
@@ -53,9 +53,9 @@ def line_query(
     sums = "".join(f", sum(u.{sql.quantity(m)})::HUGEINT AS q_{m}" for m in meters)
     listed = " LEFT JOIN list_vectors AS l ON " + sql.join_condition(vector="l")
     cells = (
-        f"SELECT {selected}r.card_id, r.severity AS route, u.time_assumed, v.vector_id,"
+        f"SELECT {selected}r.card_id, r.severity AS route, u.time_assumed, u.vector_id,"
         f" {'l.vector_id' if list_prices else 'NULL'} AS list_id{sums}"
-        f" FROM {priced_from(stored)}{listed if list_prices else ''}"
+        f" FROM {routed_from(stored)}{listed if list_prices else ''}"
         f" WHERE ({where}) AND {sql.counted()} GROUP BY ALL"
     )
     structs = ", ".join(

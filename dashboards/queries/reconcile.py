@@ -33,8 +33,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, ScopeError, dimension, show_value, to_utc
-from ingest.store.schema import priced_from
-from pricing import sql
+from ingest.store.schema import routed_from
 from pricing.catalogue import Catalogue
 from pricing.meters import COUNTED
 from pricing.money import pico_from_usd, plain, usd
@@ -146,9 +145,9 @@ def reconcile_calls(
     digits = "length(rtrim(split_part(u.source_cost_usd::VARCHAR, '.', 2), '0'))"
     rows = con.execute(
         f"WITH each AS (SELECT {named} u.source_format AS f, r.seller AS s, {charged} AS charged,"
-        f" coalesce({sql.cost_pico()}, 0)::HUGEINT AS computed, {sql.severity()} AS severity,"
+        f" coalesce(u.cost_pico, 0)::HUGEINT AS computed, u.severity AS severity,"
         f" {digits} AS digits, u.requests AS n"
-        f" FROM {priced_from()} WHERE u.source_cost_usd IS NOT NULL AND {where}),"
+        f" FROM {routed_from()} WHERE u.source_cost_usd IS NOT NULL AND {where}),"
         # The finest digit a source writes, cents at least, is its unit; half of it is rounding.
         " told AS (SELECT *, charged - computed AS off,"
         "  (10 ** (12 - greatest(max(digits) OVER (PARTITION BY f, s), 2)))::HUGEINT AS unit"
@@ -168,7 +167,7 @@ def reconcile_calls(
         row.computed_pico += int(computed)
         row.causes[cause] += int(paid) - int(computed)
     silent = con.execute(
-        f"SELECT coalesce(sum(u.requests), 0)::BIGINT FROM {priced_from()}"
+        f"SELECT coalesce(sum(u.requests), 0)::BIGINT FROM {routed_from()}"
         f" WHERE u.source_cost_usd IS NULL AND {where}",
         values,
     ).fetchall()[0][0]
@@ -327,11 +326,11 @@ def _cells(
     seller = normal_seller(provider)
     for hour, variant, project, tier, calls, cost, unpriced, assumed, *counts in con.execute(
         "SELECT date_trunc('hour', u.occurred_at), coalesce(r.variant, r.model), u.project, r.tier,"
-        f" sum(u.requests)::BIGINT, coalesce(sum({sql.cost_pico()}), 0),"
-        f" coalesce(sum(u.requests) FILTER ({sql.severity()} = 3), 0)::BIGINT,"
-        f" coalesce(sum(u.requests) FILTER ({sql.severity()} IN (1, 2)), 0)::BIGINT,"
+        f" sum(u.requests)::BIGINT, coalesce(sum(u.cost_pico), 0),"
+        f" coalesce(sum(u.requests) FILTER (u.severity = 3), 0)::BIGINT,"
+        f" coalesce(sum(u.requests) FILTER (u.severity IN (1, 2)), 0)::BIGINT,"
         f" {', '.join(f'coalesce(sum(u.{m}), 0)::BIGINT' for m in COUNTED)}"
-        f" FROM {priced_from()} WHERE r.seller = ? AND u.occurred_at >= ? AND u.occurred_at < ?"
+        f" FROM {routed_from()} WHERE r.seller = ? AND u.occurred_at >= ? AND u.occurred_at < ?"
         " AND u.source_format <> 'mock' GROUP BY 1, 2, 3, 4",
         [seller, first, last],
     ).fetchall():

@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -115,15 +116,13 @@ def dimension(name: str, zone: str = "UTC") -> tuple[str, list[Any]]:
     if name.startswith("tags."):
         return "u.tags[?]", [name.removeprefix("tags.")]
     if name == "status":
-        return sql.status_name(sql.severity()), []
-    local = "(u.occurred_at AT TIME ZONE 'UTC' AT TIME ZONE ?)"
-    zone_info(zone)
+        return sql.status_name("u.severity"), []
     if name in PERIODS:
-        return f"date_trunc('{name}', {local})", [zone]
+        return f"date_trunc('{name}', {local_time(zone)})", []
     if name == "weekday":
-        return f"isodow({local})", [zone]
+        return f"isodow({local_time(zone)})", []
     if name == "hour_of_day":
-        return f"hour({local})", [zone]
+        return f"hour({local_time(zone)})", []
     import difflib
 
     near = difflib.get_close_matches(name, DIMENSIONS, 1)
@@ -131,6 +130,50 @@ def dimension(name: str, zone: str = "UTC") -> tuple[str, list[Any]]:
     raise ScopeError(
         f"unknown dimension {name!r}{hint} (known: {', '.join(DIMENSIONS)}, tags.NAME)"
     )
+
+
+_WRITTEN_OUT = datetime(2020, 1, 1), datetime(datetime.now().year + 2, 1, 1)
+"""Between these instants the changes of the clock are written out as plain arithmetic."""
+
+
+@lru_cache(maxsize=32)
+def local_time(zone: str, column: str = "u.occurred_at") -> str:
+    """The SQL expression of a UTC instant as wall-clock time in a zone. Raises `ScopeError`.
+
+    Looking a zone up row by row takes longer than all the sums of a report. Between two changes of
+    the clock it is one addition, newest first; instants outside `_WRITTEN_OUT` are looked up.
+
+    >>> local_time("UTC")
+    'u.occurred_at'
+    """
+    info = zone_info(zone)
+    if zone in ("UTC", "Etc/UTC"):
+        return column
+    quoted = zone.replace("'", "''")
+    looked_up = f"({column} AT TIME ZONE 'UTC' AT TIME ZONE '{quoted}')"
+
+    def offset(at: datetime) -> int:
+        found = at.replace(tzinfo=UTC).astimezone(info).utcoffset()
+        assert found is not None
+        return round(found.total_seconds())
+
+    day, end = _WRITTEN_OUT
+    steps = [(day, offset(day))]
+    while day < end:  # no zone has changed its clock and back within three days
+        following = min(day + timedelta(days=3), end)
+        if offset(following) != steps[-1][1]:
+            low, high = day, following
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=int((high - low).total_seconds()) // 2)
+                low, high = (middle, high) if offset(middle) == steps[-1][1] else (low, middle)
+            steps.append((high, offset(high)))
+        day = following
+    cases = [f"WHEN {column} >= TIMESTAMP '{end}' THEN {looked_up}"]
+    cases += [
+        f"WHEN {column} >= TIMESTAMP '{at}' THEN {column} + to_seconds({seconds})"
+        for at, seconds in reversed(steps)
+    ]
+    return f"CASE {' '.join(cases)} ELSE {looked_up} END"
 
 
 def to_utc(local: datetime, zone: str) -> datetime:

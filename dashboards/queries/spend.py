@@ -16,11 +16,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension, show_value
+from ingest.store.resolve import repriced
 from ingest.store.rollup import source_for
-from ingest.store.schema import priced_from, status_reason, used_meters
-from pricing import sql
-from pricing.meters import CACHE_READ, CACHE_WRITE, METERS
+from ingest.store.schema import priced_from, routed_from, status_reason, used_meters
+from pricing.meters import CACHE_READ, CACHE_WRITE
 from pricing.money import plain, usd
+from pricing.sql import status_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -113,37 +114,18 @@ class Spend:
         }
 
 
-def cache_savings(
-    vector: str = "v", usage: str = "u", meters: Sequence[str] = (*CACHE_READ, *CACHE_WRITE)
-) -> str:
-    """What the cache saved on a call in pico-dollars: reads at their discount, less the premium
-    of writes over plain input. NULL where the call is unpriced."""
-    terms = [
-        f"coalesce({usage}.{m} * ({vector}.p_{_uncached(m)} - {vector}.p_{m}), 0)"
-        for m in (*CACHE_READ, *CACHE_WRITE)
-        if m in meters
-    ]
-    return " + ".join(terms) or "0"
-
-
-def _uncached(meter: str) -> str:
-    """The meter a cached token would have been without a cache."""
-    kind = METERS[meter].modality
-    return "input_uncached" if kind == "text" else f"input_{kind}"
-
-
-def _row_columns(meters: Sequence[str]) -> str:
-    """What is computed once for each row, over the meters the store counts."""
+def _sums(meters: Sequence[str]) -> str:
+    """What is summed over the calls of a group and one status and outcome, over the meters the
+    store counts. Plain sums: a FILTER in each would cost twice as much as these few more groups."""
 
     def total(kinds: Sequence[str]) -> str:
-        return " + ".join(f"coalesce(u.{m}, 0)" for m in kinds if m in meters) or "0"
+        return " + ".join(f"coalesce(sum(u.{m}), 0)" for m in kinds if m in meters) or "0"
 
     return (
-        f"u.requests AS n, u.input_tokens AS tokens_in, {total(CACHE_READ)} AS tokens_read,"
-        f" {total(CACHE_WRITE)} AS tokens_written, u.output_total AS tokens_out,"
-        f" u.reasoning AS tokens_thought, {sql.cost_pico(meters=meters)} AS cost,"
-        f" {cache_savings(meters=meters)} AS saved, {sql.severity()} AS severity, u.failed,"
-        " u.source_cost_usd AS stated"
+        "sum(u.requests) AS n, sum(u.input_tokens) AS tokens_in,"
+        f" {total(CACHE_READ)} AS tokens_read, {total(CACHE_WRITE)} AS tokens_written,"
+        " sum(u.output_total) AS tokens_out, sum(u.reasoning) AS tokens_thought,"
+        " sum(u.cost_pico) AS cost, sum(u.saved_pico) AS saved, sum(u.source_cost_usd) AS stated"
     )
 
 
@@ -151,10 +133,10 @@ _MEASURES = (
     "sum(n)::BIGINT, sum(tokens_in)::BIGINT, sum(tokens_read)::BIGINT,"
     " sum(tokens_written)::BIGINT, sum(tokens_out)::BIGINT,"
     " coalesce(sum(tokens_thought), 0)::BIGINT, coalesce(sum(cost), 0), coalesce(sum(saved), 0),"
-    " coalesce(sum(n) FILTER (severity = 3), 0)::BIGINT,"
-    " coalesce(sum(tokens_in + tokens_out) FILTER (severity = 3), 0)::BIGINT,"
-    " coalesce(sum(n) FILTER (severity IN (1, 2)), 0)::BIGINT,"
-    " coalesce(sum(n) FILTER (failed), 0)::BIGINT, sum(stated)"
+    " coalesce(sum(n) FILTER (u.severity = 3), 0)::BIGINT,"
+    " coalesce(sum(tokens_in + tokens_out) FILTER (u.severity = 3), 0)::BIGINT,"
+    " coalesce(sum(n) FILTER (u.severity IN (1, 2)), 0)::BIGINT,"
+    " coalesce(sum(n) FILTER (u.failed), 0)::BIGINT, sum(stated)"
 )
 
 
@@ -185,16 +167,27 @@ def spend(
     )
     keys = [dimension(name, zone) for name in by]
     bound = [value for _, extra in keys for value in extra]
-    selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
+    # A call's own keys are grouped first; what its route says is looked up for the few groups.
+    of_routes = {n: key for n, (key, _) in enumerate(keys) if "r." in key}
+    inner = ["u.severity", "u.failed", *(["u.route_id"] if of_routes else [])]
+    inner += [f"{key} AS k{n}" for n, (key, _) in enumerate(keys) if n not in of_routes]
+    outer = ", ".join(f"{of_routes.get(n, f'u.k{n}')} AS k{n}" for n in range(len(keys)))
+    grouped = ", ".join(column.rpartition(" AS ")[2] for column in inner)
     names = "".join(f"k{n}, " for n in range(len(keys)))
     grouping = f" GROUP BY {names[:-2]}" if keys else ""
     if keys and limit is not None:
         cost, count = len(keys) + 7, len(keys) + 1
         grouping += f" ORDER BY {cost} DESC, {count} DESC, 1 LIMIT {int(limit)}"
-    # Priced once a row inside, summed outside: no expression is computed twice.
+    if at or vectors != "rate_vectors":
+        stored = repriced(stored, vectors, at)
+    sums = (
+        f"(SELECT {', '.join(inner)}, {_sums(used_meters(con))}"
+        f" FROM {routed_from(stored) if 'r.' in where else f'{stored} AS u'}"
+        f" WHERE {where} GROUP BY {grouped})"
+    )
     rows = con.execute(
-        f"SELECT {names}{_MEASURES} FROM (SELECT {selected}{_row_columns(used_meters(con))}"
-        f" FROM {priced_from(stored, vectors=vectors, at=at)} WHERE {where}){grouping}",
+        f"SELECT {outer}{', ' if keys else ''}{_MEASURES}"
+        f" FROM {routed_from(sums) if of_routes else f'{sums} AS u'}{grouping}",
         bound + values,
     ).fetchall()
     answer = [_row(row, len(keys)) for row in rows if row[len(keys)] is not None]
@@ -239,11 +232,10 @@ def reasons(
     asked = scope or Scope()
     where, values = asked.clause()
     stored = source_for(con, asked.where, asked.zone, whole_hours_only=asked.on_whole_hours())
-    status = sql.status_name(sql.severity())
     rows = con.execute(
-        f"SELECT {status} AS status, {status_reason()} AS reason, r.provider, r.model,"
-        " sum(u.requests)::BIGINT, sum(u.input_tokens + u.output_total)::BIGINT"
-        f" FROM {priced_from(stored)} WHERE {sql.severity()} > 0 AND {where}"
+        f"SELECT {status_name('u.severity')} AS status, {status_reason()} AS reason, r.provider,"
+        " r.model, sum(u.requests)::BIGINT, sum(u.input_tokens + u.output_total)::BIGINT"
+        f" FROM {priced_from(stored)} WHERE u.severity > 0 AND ({where})"
         " GROUP BY ALL ORDER BY status DESC, 5 DESC, 4, reason, r.provider LIMIT ?",
         [*values, limit],
     ).fetchall()

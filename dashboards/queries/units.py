@@ -28,8 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.scope import Scope, dimension, show_value
 from dashboards.queries.spend import SpendRow, spend
-from ingest.store.schema import priced_from, used_meters
-from pricing import sql
+from ingest.store.schema import priced_from, routed_from
 from pricing.meters import CACHE_READ
 from pricing.money import EXACT, plain, usd
 
@@ -153,9 +152,8 @@ def _distinct(con: duckdb.DuckDBPyConnection, scope: Scope, name: str) -> tuple[
     where, values = scope.clause()
     count, cost = con.execute(
         "SELECT count(DISTINCT k) FILTER (s < 3), coalesce(sum(c) FILTER (k IS NOT NULL), 0) FROM ("
-        f"SELECT {expression} AS k, {sql.cost_pico(meters=used_meters(con))} AS c,"
-        f" {sql.severity()} AS s"
-        f" FROM {priced_from()} WHERE {where})",
+        f"SELECT {expression} AS k, u.cost_pico AS c, u.severity AS s"
+        f" FROM {routed_from()} WHERE {where})",
         bound + values,
     ).fetchall()[0]
     return int(count), int(cost)
@@ -172,7 +170,7 @@ def _successes(
     else:
         what, bound = "sum(u.requests)", []
     (count,) = con.execute(
-        f"SELECT coalesce({what}, 0) FROM {priced_from()} WHERE ({where}) AND ({won})",
+        f"SELECT coalesce({what}, 0) FROM {routed_from()} WHERE ({where}) AND ({won})",
         bound + values + wanted,
     ).fetchall()[0]
     return int(count)

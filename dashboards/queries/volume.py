@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from dashboards.queries.lines import line_query
-from dashboards.queries.scope import Scope, show_value
+from dashboards.queries.scope import Scope, show_value, zone_info
+from ingest.store.schema import routed_from
 from pricing.catalogue import CardKey
 
 if TYPE_CHECKING:
@@ -69,12 +70,14 @@ def first_and_last(
     """Local times of the oldest and the newest call in a scope; None without any."""
     where, values = scope.clause()
     low, high = con.execute(
-        "SELECT min(t), max(t) FROM (SELECT u.occurred_at AT TIME ZONE 'UTC' AT TIME ZONE ? AS t"
-        " FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
-        f" LEFT JOIN rate_vectors AS v ON false WHERE {where})",
-        [scope.zone, *values],
+        f"SELECT min(u.occurred_at), max(u.occurred_at) FROM {routed_from()} WHERE {where}",
+        values,
     ).fetchall()[0]
-    return None if low is None else (low, high)
+    if low is None:
+        return None
+    zone = zone_info(scope.zone)
+    first, last = (t.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) for t in (low, high))
+    return first, last
 
 
 def volumes(

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ingest.store import rollup, schema
+from ingest.store import resolve, rollup, schema
 from ingest.store.database import Store
 from pricing import sql
 from pricing.catalogue import CardKey, Catalogue, Route
@@ -33,7 +33,7 @@ def sync(store: Store, catalogue: Catalogue) -> bool:
         return False
     with store.transaction() as con:
         _sync_rates(con, catalogue)
-        _resolve_routes(con, catalogue)
+        resolve.reprice(con, _resolve_routes(con, catalogue))
         rollup.rebuild(con)
         con.execute("DELETE FROM meta WHERE key = 'catalogue_version'")
         con.execute("INSERT INTO meta VALUES ('catalogue_version', ?)", [version])
@@ -69,8 +69,21 @@ def _sync_rates(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
     con.execute("DROP TABLE incoming_rates")
 
 
-def _resolve_routes(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
-    """Resolve every stored route again and compile the cards they use."""
+_Known = dict[tuple[Any, ...], int]
+
+
+def _resolve_routes(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> set[int]:
+    """Resolve every stored route again and compile the cards they use; returns the routes whose
+    calls may now cost something else. A vector that says the same as before keeps its id."""
+    before = _what_routes_say(con)
+    kept: _Known = {
+        row[1:]: row[0]
+        for row in con.execute(
+            "SELECT v.vector_id, k.seller, k.variant, k.tier, k.region,"
+            " v.* EXCLUDE (vector_id, card_id)"
+            " FROM rate_vectors AS v JOIN card_keys AS k ON k.card_id = v.card_id"
+        ).fetchall()
+    }
     rows = con.execute(
         "SELECT route_id, provider, seller_stated, model, tier_stated, region FROM routes"
         " ORDER BY route_id"
@@ -80,7 +93,20 @@ def _resolve_routes(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> Non
     con.execute("DELETE FROM rate_vectors")
     con.execute("DELETE FROM vector_rates")
     con.execute("DELETE FROM list_vectors")
-    _add_resolved(con, catalogue, rows)
+    _add_resolved(con, catalogue, rows, kept)
+    after = _what_routes_say(con)
+    return {route for route, says in after.items() if before.get(route) != says}
+
+
+def _what_routes_say(con: duckdb.DuckDBPyConnection) -> dict[int, tuple[Any, ...]]:
+    """All that a call's cost and status take from its route: severity and the card's vectors."""
+    return {
+        route: tuple(says)
+        for route, *says in con.execute(
+            "SELECT r.route_id, any_value(r.severity), list(v.vector_id ORDER BY v.vector_id)"
+            " FROM routes AS r LEFT JOIN rate_vectors AS v ON v.card_id = r.card_id GROUP BY 1"
+        ).fetchall()
+    }
 
 
 def add_routes(
@@ -92,7 +118,10 @@ def add_routes(
 
 
 def _add_resolved(
-    con: duckdb.DuckDBPyConnection, catalogue: Catalogue, rows: Sequence[tuple[Any, ...]]
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    rows: Sequence[tuple[Any, ...]],
+    kept: _Known | None = None,
 ) -> None:
     cards = {
         CardKey(*row[1:]): row[0]
@@ -114,7 +143,7 @@ def _add_resolved(
         con.executemany(
             "INSERT INTO card_keys VALUES (?, ?, ?, ?, ?)", [(n, *card) for n, card in new_cards]
         )
-        add_vectors(con, catalogue, new_cards)
+        add_vectors(con, catalogue, new_cards, kept=kept)
 
 
 def route_row(
@@ -137,10 +166,20 @@ def add_vectors(
     table: str = "rate_vectors",
     rates_table: str | None = "vector_rates",
     known_at: datetime | None = None,
+    kept: _Known | None = None,
 ) -> None:
-    """Compile cards and add their vectors; the standard table gets its list-price twin too."""
+    """Compile cards and add their vectors; the standard table gets its list-price twin too.
+
+    `kept` are ids that vectors had before, by card and content: an equal one gets its id back.
+    """
     first = con.execute(f"SELECT coalesce(max(vector_id), 0) + 1 FROM {table}").fetchall()[0][0]
+    first = max([first, *(n + 1 for n in (kept or {}).values())])
     vectors, rates = sql.vector_rows(catalogue, cards, known_at=known_at, first_id=first)
+    if kept:
+        card_of = {number: (c.seller, c.variant, c.tier, c.region) for number, c in cards}
+        ids = {v[0]: kept.get((*card_of[v[1]], *v[2:]), v[0]) for v in vectors}
+        vectors = [(ids[v[0]], *v[1:]) for v in vectors]
+        rates = [(ids[r[0]], *r[1:]) for r in rates]
     if vectors:
         insert_rows(con, table, sql.VECTOR_COLUMNS, vectors)
     if rates and rates_table:

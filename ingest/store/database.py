@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.store import schema
+from ingest.store import resolve, schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -144,11 +144,24 @@ def open_reader(path: Path) -> Store:
             ) from held
         store = Store(_connect(newest, read_only=True), path, False, newest)
     try:
-        _check_version(store)
+        version = _check_version(store)
     except BaseException:
         store.close()
         raise
+    if version < schema.VERSION:
+        store.close()
+        return _migrated_reader(path, store.snapshot)
     return store
+
+
+def _migrated_reader(path: Path, snapshot: Path | None) -> Store:
+    """Bring an older file up to date first; one held by an older program stays unreadable."""
+    if snapshot is None:
+        open_store(path).close()
+        return open_reader(path)
+    raise StoreError(
+        f"{path} is held by an older tokenbooks: stop it, upgrade it and start it again"
+    )
 
 
 def _tables(store: Store) -> set[str]:
@@ -187,6 +200,7 @@ def _prepare(store: Store) -> None:
         with store.transaction() as con:
             for statement in schema.migration_statements(version):
                 con.execute(statement)
+            resolve.reprice(con)
 
 
 # --- snapshots ------------------------------------------------------------------------------

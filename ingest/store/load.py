@@ -24,7 +24,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from ingest.record import UsageRecord
-from ingest.store import rollup, schema
+from ingest.store import resolve, rollup, schema
 from ingest.store.book import add_routes, insert_rows
 from pricing import sql
 from pricing.catalogue import Catalogue
@@ -299,12 +299,11 @@ def _insert_routed(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None
     ).fetchall()
     if fresh:
         add_routes(con, catalogue, fresh)
-    special = {"route_id": "r.route_id", "kinds": sql.kinds("b")}
-    names = [n for n, _ in schema.STORED_COLUMNS]
-    con.execute(
-        f"INSERT INTO calls_stored ({', '.join(names)})"
-        f" SELECT {', '.join(special.get(n, f'b.{n}') for n in names)}"
-        f" FROM best AS b JOIN routes AS r ON {same} ORDER BY b.occurred_at"
+    names = ", ".join(f"b.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
+    resolve.insert(
+        con,
+        f"SELECT {names}, r.route_id, {sql.kinds('b')} AS kinds"
+        f" FROM best AS b JOIN routes AS r ON {same}",
     )
 
 

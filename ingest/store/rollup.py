@@ -46,6 +46,8 @@ _GROUPED = (
     "source_format",
     "failed",
     "time_assumed",
+    "vector_id",
+    "severity",
     *KEPT_DIMENSIONS,
 )
 _NOT_KEPT = ("customer", "session")
@@ -59,6 +61,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("source_format", "VARCHAR"),
     ("failed", "BOOLEAN"),
     ("time_assumed", "BOOLEAN"),
+    ("vector_id", "INTEGER"),
+    ("severity", "UTINYINT"),
     *((name, "VARCHAR") for name in KEPT_DIMENSIONS),
     *((name, "BIGINT") for name in COUNTED),
     ("input_total", "BIGINT"),
@@ -66,6 +70,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("output_total", "BIGINT"),
     ("requests", "BIGINT"),
     ("source_cost_usd", "DECIMAL(38,12)"),
+    ("cost_pico", "BIGINT"),
+    ("saved_pico", "BIGINT"),
 )
 
 
@@ -88,7 +94,8 @@ def _select(con: duckdb.DuckDBPyConnection) -> str:
         f"SELECT date_trunc('hour', u.occurred_at) AS occurred_at, {band} AS band,"
         f" {keys}, {sums}, min(u.input_total) AS input_total,"
         " sum(u.input_total)::BIGINT AS input_tokens, sum(u.output_total)::BIGINT AS output_total,"
-        " sum(u.requests)::BIGINT AS requests, sum(u.source_cost_usd) AS source_cost_usd"
+        " sum(u.requests)::BIGINT AS requests, sum(u.source_cost_usd) AS source_cost_usd,"
+        " sum(u.cost_pico)::BIGINT AS cost_pico, sum(u.saved_pico)::BIGINT AS saved_pico"
         " FROM calls_stored AS u"
     )
 

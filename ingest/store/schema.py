@@ -2,8 +2,10 @@
 
 Facts are stored once: `calls_stored` has one row a call with its counts and a `route_id`;
 `routes` says what each distinct (provider, seller, model, tier, region) means and which card
-prices it. Cost is never stored: the views `calls` and `costs` compute it from the vectors in
-force, so a corrected price corrects history at once. People query the views.
+prices it. Cost is a function of usage and prices: beside the facts each call keeps what that
+function says under the prices in force (`RESOLVED_COLUMNS`, an index that `ingest.store.resolve`
+rewrites whenever a price changes), so a corrected price corrects history at once and a report is
+a plain sum. People query the views.
 
     SELECT team, sum(cost_usd) FROM calls GROUP BY team
 """
@@ -18,7 +20,7 @@ from pricing.meters import COUNTED
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 1
+VERSION = 2
 """Schema version this code writes. A file with a higher one is refused, a lower one migrated."""
 
 DIMENSION_COLUMNS = ("team", "project", "feature", "customer", "environment")
@@ -47,6 +49,16 @@ STORED_COLUMNS: tuple[tuple[str, str], ...] = (
     ("import_id", "INTEGER NOT NULL"),
     ("line", "INTEGER"),
 )
+
+RESOLVED_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("vector_id", "INTEGER"),
+    ("cost_pico", "BIGINT"),
+    ("saved_pico", "BIGINT"),
+    ("severity", "UTINYINT NOT NULL"),
+)
+"""What a call resolves to under the store's own vectors: which one (NULL: none), its cost in
+pico-dollars (NULL: unpriced), what the cache saved on it, and its status as a position in
+`pricing.sql.STATUSES`. Never NULL in the last, so that no insert can forget them."""
 
 ROUTE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("route_id", "INTEGER NOT NULL"),
@@ -117,6 +129,7 @@ CREATE TABLE card_keys (
     card_id INTEGER NOT NULL, seller VARCHAR NOT NULL, variant VARCHAR NOT NULL,
     tier VARCHAR NOT NULL, region VARCHAR NOT NULL
 );
+CREATE TABLE kinds_seen (kinds BIGINT NOT NULL);
 """
 
 
@@ -128,7 +141,7 @@ def create_statements() -> list[str]:
     """Everything a new file needs."""
     return [
         *(s for s in _TABLES.split(";") if s.strip()),
-        f"CREATE TABLE calls_stored ({_columns(STORED_COLUMNS)})",
+        f"CREATE TABLE calls_stored ({_columns((*STORED_COLUMNS, *RESOLVED_COLUMNS))})",
         f"CREATE TABLE routes ({_columns(ROUTE_COLUMNS)})",
         f"CREATE TABLE rates_stored ({_columns(RATE_COLUMNS)})",
         sql.create_table("rate_vectors", sql.VECTOR_COLUMNS),
@@ -150,13 +163,26 @@ USAGE_COLUMNS: tuple[str, ...] = (
 """Columns of the view `usage`, over `calls_stored AS u` and `routes AS r`."""
 
 
-def priced_from(
+def priced_from(stored: str = "calls_stored") -> str:
+    """The FROM clause that gives every call its route and, by its id, the vector it resolved to."""
+    return (
+        f"{stored} AS u JOIN routes AS r ON r.route_id = u.route_id"
+        " LEFT JOIN rate_vectors AS v ON v.vector_id = u.vector_id"
+    )
+
+
+def routed_from(stored: str = "calls_stored") -> str:
+    """The FROM clause that gives every call its route alone: cost and status are its own."""
+    return f"{stored} AS u JOIN routes AS r ON r.route_id = u.route_id"
+
+
+def ranged_from(
     stored: str = "calls_stored",
     vectors: str = "rate_vectors",
     routes: str = "routes",
     at: str = "",
 ) -> str:
-    """The FROM clause that gives every call its route and its vector, if there is one."""
+    """The FROM clause that finds every call's vector by its instant, prompt size and hour."""
     return (
         f"{stored} AS u JOIN {routes} AS r ON r.route_id = u.route_id"
         f" LEFT JOIN {vectors} AS v ON {sql.join_condition(at=at)}"
@@ -164,10 +190,10 @@ def priced_from(
 
 
 def used_meters(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """The meters that any stored call counts: what a sum over the store has to look at."""
+    """The meters that any stored call counts (or counted once): what a sum has to look at."""
     mask, fee = con.execute(
-        "SELECT coalesce(bit_or(kinds) FILTER (kinds >= 0), 0),"
-        " (SELECT count(p_request) FROM rate_vectors) FROM calls_stored"
+        "SELECT coalesce((SELECT bit_or(kinds) FROM kinds_seen), 0),"
+        " (SELECT count(p_request) FROM rate_vectors)"
     ).fetchall()[0]
     return sql.used_meters(mask, bool(fee))
 
@@ -188,20 +214,19 @@ def status_reason() -> str:
 def view_statements() -> list[str]:
     """The views people query; remade at every schema version."""
     usage = ", ".join(USAGE_COLUMNS)
-    status = sql.status_name(sql.severity())
+    status = sql.status_name("u.severity")
     call = ", ".join(
         ("u.call_key, u.occurred_at, u.source_format, u.effort, u.session, u.tags, u.import_id",
          *(f"u.{d}" for d in DIMENSION_COLUMNS),
          "r.provider, r.seller, r.model, r.variant, r.tier, r.region, v.vector_id")
     )  # fmt: skip
     line = "c.line"
-    reason = status_reason()
     return [
         f"CREATE OR REPLACE VIEW usage AS SELECT {usage}"
         " FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id",
         f"CREATE OR REPLACE VIEW calls AS SELECT *, {sql.usd('cost_pico')} AS cost_usd"
-        f" FROM (SELECT {usage}, {sql.cost_pico()} AS cost_pico,"
-        f" {status} AS status, {reason} AS status_reason FROM {priced_from()})",
+        f" FROM (SELECT {usage}, u.cost_pico,"
+        f" {status} AS status, {status_reason()} AS status_reason FROM {priced_from()})",
         "CREATE OR REPLACE VIEW costs AS SELECT c.* EXCLUDE (line, vector_id, route_severity),"
         f" {line}.meter AS meter, {line}.quantity AS quantity, {line}.price_pico AS price_pico,"
         f" {line}.quantity * {line}.price_pico AS cost_pico,"
@@ -218,9 +243,23 @@ def view_statements() -> list[str]:
     ]
 
 
+_STEPS: dict[int, list[str]] = {
+    # Costs beside the calls; `sync` fills them in, since the version it last saw is forgotten.
+    1: [
+        *(
+            f"ALTER TABLE calls_stored ADD COLUMN {name} {kind.removesuffix(' NOT NULL')}"
+            for name, kind in RESOLVED_COLUMNS
+        ),
+        "CREATE TABLE kinds_seen (kinds BIGINT NOT NULL)",
+        "INSERT INTO kinds_seen SELECT DISTINCT kinds FROM calls_stored WHERE kinds > 0",
+        "DROP TABLE IF EXISTS calls_rollup",
+        "DELETE FROM meta WHERE key LIKE 'rollup_%' OR key = 'catalogue_version'",
+    ]
+}
+
+
 def migration_statements(version: int) -> list[str]:
     """What brings a file of an older version to `VERSION`, in order. Views are always remade."""
-    steps: dict[int, list[str]] = {}
-    statements = [s for number in range(version, VERSION) for s in steps.get(number, [])]
+    statements = [s for number in range(version, VERSION) for s in _STEPS.get(number, [])]
     statements.append(f"UPDATE meta SET value = '{VERSION}' WHERE key = 'schema_version'")
     return [*statements, *view_statements()]

@@ -211,6 +211,8 @@ _BROKEN = (
 
 
 def _contents(con: duckdb.DuckDBPyConnection, book: Catalogue | None) -> Iterator[Check]:
+    from ingest.store import resolve
+
     def one(query: str) -> tuple[Any, ...]:
         return con.execute(query).fetchall()[0]
 
@@ -218,10 +220,12 @@ def _contents(con: duckdb.DuckDBPyConnection, book: Catalogue | None) -> Iterato
     imports, rejected = one("SELECT count(*), coalesce(sum(rejected), 0)::BIGINT FROM imports")
     span = f" from {first:%Y-%m-%d} to {last:%Y-%m-%d}" if total else ""
     yield Check("store", "fine", f"{calls(total)}{span} in {imports:,} imports")
-    for what, query in _BROKEN:
-        count = one(query)[0]
-        if count:
-            yield Check("store", "finding", f"{count:,} {what}: restore a backup or import anew")
+    broken = [(count, what) for what, query in _BROKEN if (count := one(query)[0])]
+    # Judged by the prices, so only where these are whole.
+    if not broken and (stale := resolve.mismatches(con)):
+        broken.append((stale, "calls whose kept cost is not what their prices say"))
+    for count, what in broken:
+        yield Check("store", "finding", f"{count:,} {what}: restore a backup or import anew")
     held = con.execute("SELECT value FROM meta WHERE key = 'catalogue_version'").fetchall()
     if book is not None and held and held[0][0] != book.version:
         text = "priced by an older table: any `tokenbooks report` brings it up to date"

@@ -1,0 +1,94 @@
+"""What each stored call resolves to: its vector, its cost, what the cache saved, its status.
+
+These four columns of `calls_stored` are an index, not facts: a function of the call's counts and
+instant and of the store's rate vectors, kept so that a report is a plain sum. They are written
+with each import and written anew, in the same transaction, for every route whose card or prices
+changed; the store's `catalogue_version` says which catalogue they stand for. A question priced by
+other prices ("as known on D", "at today's rates") computes the same columns instead (`repriced`).
+
+    insert(con, "SELECT … FROM best …")     # an import's calls, with what they resolve to
+    reprice(con, [3, 17])                   # the prices of two routes moved
+
+`mismatches` counts the calls whose columns are not what their vectors say: the doctor asks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ingest.store.schema import RESOLVED_COLUMNS, ranged_from
+from pricing import sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAMES = tuple(name for name, _ in RESOLVED_COLUMNS)
+
+
+def columns(usage: str = "u", vector: str = "v", route: str = "r") -> tuple[str, ...]:
+    """The expressions of the resolved columns, in their order, without names."""
+    return (
+        f"{vector}.vector_id",
+        sql.cost_pico(vector, usage),
+        sql.cache_savings(vector, usage),
+        f"({sql.severity(vector, usage, route)})::UTINYINT",
+    )
+
+
+def insert(con: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Store the calls a query gives (`schema.STORED_COLUMNS`, by name), in time order, with what
+    they resolve to; their routes must be there. Call inside a transaction."""
+    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
+    con.execute(
+        f"INSERT INTO calls_stored BY NAME SELECT u.*, {named}"
+        f" FROM {ranged_from(f'({query})')} ORDER BY u.occurred_at"
+    )
+    con.execute(
+        "INSERT INTO kinds_seen SELECT s.kinds FROM (SELECT DISTINCT kinds"
+        f" FROM ({query}) WHERE kinds > 0) AS s ANTI JOIN kinds_seen AS k ON k.kinds = s.kinds"
+    )
+
+
+def repriced(stored: str, vectors: str, at: str = "") -> str:
+    """A relation like `stored`, its resolved columns computed from another vector table, or at
+    another instant than each call's own (`at`, an SQL expression)."""
+    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
+    return f"(SELECT u.* REPLACE ({named}) FROM {ranged_from(stored, vectors, at=at)})"
+
+
+def reprice(con: duckdb.DuckDBPyConnection, routes: Iterable[int] | None = None) -> int:
+    """Resolve the stored calls of these routes again (None: all); returns how many changed.
+
+    Call inside a transaction. Only rows that differ are written.
+    """
+    limit = "true"
+    if routes is not None:
+        wanted = sorted(set(routes))
+        if not wanted:
+            return 0
+        limit = f"u.route_id IN ({', '.join(str(int(n)) for n in wanted)})"
+    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
+    # Through a table of its own: an UPDATE must not join to the output of a join (`database`).
+    con.execute(
+        "CREATE OR REPLACE TEMPORARY TABLE resolved_anew AS SELECT * FROM (SELECT u.rowid AS row,"
+        f" {named}, {', '.join(f'u.{n} AS old_{n}' for n in NAMES)}"
+        f" FROM {ranged_from()} WHERE {limit})"
+        f" WHERE {' OR '.join(f'{n} IS DISTINCT FROM old_{n}' for n in NAMES)}"
+    )
+    changed = con.execute("SELECT count(*) FROM resolved_anew").fetchall()[0][0]
+    if changed:
+        con.execute(
+            f"UPDATE calls_stored SET {', '.join(f'{n} = x.{n}' for n in NAMES)}"
+            " FROM resolved_anew AS x WHERE calls_stored.rowid = x.row"
+        )
+    con.execute("DROP TABLE resolved_anew")
+    return changed
+
+
+def mismatches(con: duckdb.DuckDBPyConnection) -> int:
+    """Stored calls whose resolved columns differ from what their route and vectors say."""
+    differs = " OR ".join(
+        f"({e}) IS DISTINCT FROM u.{n}" for n, e in zip(NAMES, columns(), strict=True)
+    )
+    return con.execute(f"SELECT count(*) FROM {ranged_from()} WHERE {differs}").fetchall()[0][0]
