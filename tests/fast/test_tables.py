@@ -274,7 +274,7 @@ def test_one_bad_row_costs_one_slow_row(tmp_path: Path) -> None:
     outcome = same(path, ImportOptions(mapping=MAPPING), 20_000)
     assert (outcome.records, outcome.in_bulk) == (1_999, 1_999)
     (reject,) = outcome.rejects
-    assert (reject.line, reject.reason) == (1_002, "in = 'many' is not a number") or reject.line
+    assert (reject.line, reject.reason) == (1_002, "input = 'many' is not a number")
 
 
 @pytest.mark.parametrize("cut", [0.6, 0.9])
