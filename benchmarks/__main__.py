@@ -21,6 +21,8 @@ def main() -> int:
     importing.arguments(parser)
     lake = import_module("benchmarks.lake")
     lake.arguments(parser)
+    pages = import_module("benchmarks.pages")
+    pages.arguments(parser)
     options = parser.parse_args()
     known: dict[str, Callable[[], list[Row]]] = {
         "check": lambda: import_module("benchmarks.check").rows(),
@@ -32,6 +34,7 @@ def main() -> int:
         "collector": lambda: import_module("benchmarks.collector").rows(),
         "traffic": lambda: import_module("benchmarks.traffic").rows(),
         "lake": lambda: lake.rows(options.lake_rows),
+        "pages": lambda: pages.rows(options.page_rows),
     }
     wanted = options.only or list(known)
     unknown = sorted(set(wanted) - set(known))
