@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,13 @@ class Outlook:
     notes: tuple[str, ...] = ()
     extra: dict[str, Floats] = field(default_factory=dict)
     """Launches: USD paths that belong to no leaf."""
+    _groups: dict[tuple[str, ...], list[Leaf]] = field(default_factory=dict, init=False, repr=False)
+    """Leaves by their dimensions: pages ask for hundreds of selections of thousands of leaves."""
+
+    def __post_init__(self) -> None:
+        """Group the leaves."""
+        for leaf in self.units:
+            self._groups.setdefault(leaf.keys, []).append(leaf)
 
     def leaves(self, where: Where | None = None) -> list[Leaf]:
         """The leaves whose dimensions have the given value, or one of the given values."""
@@ -80,7 +88,8 @@ class Outlook:
             self.seen.by.index(name): (value,) if isinstance(value, str) else tuple(value)
             for name, value in (where or {}).items()
         }
-        return [f for f in self.units if all(f.keys[n] in v for n, v in at.items())]
+        chosen = [g for g in self._groups if all(g[n] in v for n, v in at.items())]
+        return [leaf for group in chosen for leaf in self._groups[group]]
 
     def money(self, where: Where | None = None) -> Floats:
         """(paths, days) USD still to come: of everything, or of the leaves that match."""
@@ -105,10 +114,11 @@ class Outlook:
     def spent(self, span: Span, where: Where | None = None) -> int:
         """Pico-dollars already spent in a span; the span must lie within the days seen."""
         total = 0
+        inside = [n for n, day in enumerate(self.seen.days) if day in span]
         for leaf in self.leaves(where):
             row = self.seen.cost.get(leaf)
             if row is not None:
-                total += sum(c for d, c in zip(self.seen.days, row, strict=True) if d in span)
+                total += sum(row[n] for n in inside)
             if self.start in span:
                 total += self.today.get(leaf, (0, 0))[1]
         return total
@@ -253,17 +263,28 @@ def coming_prices(
         return None
     total = sum(mix.values())
     weights = [(b, n) for b, n in mix.items() if n] if total else [(b, 1) for b in mix]
-    vectors = catalogue.vectors(card)
+    days = tuple(np.asarray(dates, dtype="datetime64[D]").astype(object).tolist())
+    by_band = [(_band_prices(catalogue, card, meter, band, days), n) for band, n in weights]
+    weight = sum(n for _, n in weights)
     prices: list[int] = []
-    for day in np.asarray(dates, dtype="datetime64[D]").astype(object).tolist():
-        value, weight = 0, 0
-        for band, units in weights:
-            found = _price_on(vectors, meter, band, day)
-            if found is None:
+    for at in range(len(days)):
+        value = 0
+        for found, units in by_band:
+            price = found[at]
+            if price is None:
                 return None
-            value, weight = value + found * units, weight + units
+            value += price * units
         prices.append((2 * value + weight) // (2 * weight))
     return prices
+
+
+@lru_cache(maxsize=4096)
+def _band_prices(
+    catalogue: Catalogue, card: CardKey, meter: str, band: Band, days: tuple[date, ...]
+) -> tuple[int | None, ...]:
+    """A band's price on each day: the same for all teams on the card."""
+    vectors = catalogue.vectors(card)
+    return tuple(_price_on(vectors, meter, band, day) for day in days)
 
 
 def _price_on(vectors: Sequence[Any], meter: str, band: Band, day: date) -> int | None:
