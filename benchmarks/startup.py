@@ -40,7 +40,7 @@ def rows() -> list[Row]:
             "tokenbooks --help": command(*main, "--help"),
             "tokenbooks price": command(*main, *price, given=USAGE),
             "tokenbooks count": command(*main, "count", str(prompt), "--model", "gpt-5.2"),
-            "tokenbooks check": command(*main, "check", str(prompt)),
+            "tokenbooks check": command(*main, "check", str(prompt), "--model", "gpt-5.2"),
         }
         ready: dict[str, Callable[[], object]] = {}
         for name, task in tasks.items():
