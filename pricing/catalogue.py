@@ -32,6 +32,10 @@ from pricing.variants import Variant, candidates, cloud_region, normal_seller, w
 
 Status = Literal["exact", "assumed", "fallback", "unpriced"]
 
+_GOVERNMENT = "us-gov"
+# A region's first syllable, and the area its seller prices: ap-northeast-1 lies in `apac`.
+_AREAS = {"ap": "apac"}
+
 
 class CardKey(NamedTuple):
     """Which card: a seller's price of a variant on a tier, in a region ("" = everywhere else)."""
@@ -367,7 +371,7 @@ class Catalogue:
         place, guess = self._region(billing, variant, wanted, region or cloud_region(model))
         if guess:
             status = "assumed" if status == "exact" else status
-            reasons.append("region not stated, the seller's base price assumed")
+            reasons.append(guess)
         card = CardKey(billing, variant, wanted, place)
         return Route(
             provider, vendor, model, tier, region, variant, card, status, "; ".join(reasons)
@@ -381,22 +385,32 @@ class Catalogue:
                 return card.tier_aliases[tier]
         return tier
 
-    def _region(self, seller: str, variant: str, tier: str, region: str | None) -> tuple[str, bool]:
-        """The card's region for a reported one, and whether it had to be guessed."""
+    def _region(self, seller: str, variant: str, tier: str, region: str | None) -> tuple[str, str]:
+        """The card's region for a reported one, and what had to be assumed about it ("": nothing).
+
+        A region that the card does not name pays the price without a region: that is what the
+        price means. A government cloud is the exception, since no seller charges there what it
+        charges elsewhere.
+        """
+        name = (region or "").strip().lower()
         priced = {
             r.region
             for r in self.rates(seller, variant)
             if r.in_force and r.region and r.tier == tier
         }
+        if name.startswith(_GOVERNMENT):
+            if _GOVERNMENT in priced:
+                return _GOVERNMENT, ""
+            return "", "no price for the government cloud, the commercial one assumed"
         if not priced:
-            return "", False
-        name = (region or "").strip().lower()
+            return "", ""
         if name in ("", "not_available", "unknown"):
-            return "", True
-        for form in (name, name.split("-")[0]):
+            return "", "region not stated, the seller's base price assumed"
+        area = name.split("-")[0]
+        for form in (name, area, _AREAS.get(area, area)):
             if form in priced:
-                return form, False
-        return "", False
+                return form, ""
+        return "", ""
 
     @property
     def version(self) -> str:
