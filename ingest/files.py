@@ -147,6 +147,13 @@ class Source:
             else:
                 yield number, document
 
+    def readable(self) -> Iterator[tuple[int, Any | BadLine]]:
+        """`documents`, where a file that is no text at all is one `BadLine`."""
+        try:
+            yield from self.documents()
+        except UnreadableFile as error:
+            yield 1, BadLine(str(error), "")
+
     def events(self) -> Iterator[tuple[int, str, Any | BadLine]]:
         """Server-sent events: line, event name ("" when unnamed), parsed data."""
         name, data = "", list[tuple[int, str]]()

@@ -142,6 +142,7 @@ def _reader_for(usage: Mapping[str, Any], provider: str) -> Any:
 _GEMINI_KEYS = (
     "promptTokenCount", "candidatesTokenCount", "totalTokenCount", "thoughtsTokenCount",
     "prompt_token_count", "candidates_token_count", "total_token_count", "trafficType",
+    "responseTokenCount", "response_token_count",
 )  # fmt: skip
 
 
@@ -203,10 +204,15 @@ def _first(*pairs: tuple[Mapping[str, Any], str]) -> int | None:
     return None
 
 
-def _cost(usage: Mapping[str, Any]) -> Decimal | None:
+def stated_cost(usage: Mapping[str, Any]) -> Decimal | None:
+    """The charge in USD that a usage object states itself; None where it states none."""
     value = usage.get("cost")
     if isinstance(value, Mapping):  # Perplexity itemises it
         value = value.get("total_cost")
+    ticks = usage.get("cost_in_usd_ticks")
+    if value is None and isinstance(ticks, int) and not isinstance(ticks, bool):
+        # xAI's own unit: ten thousand millionths of a dollar.
+        return Decimal(ticks).scaleb(-10) if 0 <= ticks < _TOO_LARGE else None
     if value is None or isinstance(value, bool | Mapping):
         return None
     try:
@@ -326,12 +332,15 @@ def _inclusive(
     _outputs(counts, output, output_name, output_details, flags, usage)
     tools = _object(usage, "server_tool_use", "server_tool_use_details")
     counts["web_search"] = _first((tools, "web_search_requests"), (usage, "num_search_queries"))
+    sources = count(usage.get("num_sources_used"), "num_sources_used")
+    if sources:
+        flags.append(f"{sources} search sources are billed beside the tokens: no meter counts them")
     return Reading(
         counts,
         api,
         total_reported=total,
         tier=_text(usage, "service_tier"),
-        cost_usd=_cost(usage),
+        cost_usd=stated_cost(usage),
         flags=flags,
     )
 
@@ -462,7 +471,7 @@ def _anthropic(usage: Mapping[str, Any]) -> Reading:
         _anthropic_counts(usage, flags),
         "anthropic",
         region=_text(usage, "inference_geo"),
-        cost_usd=_cost(usage),
+        cost_usd=stated_cost(usage),
         flags=flags,
     )
     tier = _text(usage, "service_tier")
@@ -515,7 +524,8 @@ _MODALITIES: dict[Any, str] = {
 def _gemini(usage: Mapping[str, Any]) -> Reading:
     """generateContent: cached is inside `promptTokenCount`; thoughts and tool-use prompts are
     beside `candidatesTokenCount` and `promptTokenCount`, and the total has all four. The
-    per-modality lists may fall short of their total: the rest is text."""
+    per-modality lists may fall short of their total: the rest is text. The Live API says
+    `responseTokenCount` for the answer, and leaves the thoughts out of its total."""
 
     def get(camel: str) -> Any:
         snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in camel)
@@ -524,8 +534,13 @@ def _gemini(usage: Mapping[str, Any]) -> Reading:
     prompt = count(get("promptTokenCount"), "promptTokenCount")
     cached = count(get("cachedContentTokenCount"), "cachedContentTokenCount")
     tool = count(get("toolUsePromptTokenCount"), "toolUsePromptTokenCount")
-    answer = count(get("candidatesTokenCount"), "candidatesTokenCount")
+    live = get("responseTokenCount") is not None and get("candidatesTokenCount") is None
+    made = "response" if live else "candidates"
+    answer = count(get(f"{made}TokenCount"), f"{made}TokenCount")
     thoughts = count(get("thoughtsTokenCount"), "thoughtsTokenCount")
+    total = count(get("totalTokenCount"), "totalTokenCount")
+    if live and total is not None and total == (prompt or 0) + (answer or 0) + (tool or 0):
+        total += thoughts or 0
     if (cached or 0) > (prompt or 0):
         raise UsageError(f"cachedContentTokenCount ({cached}) above promptTokenCount ({prompt})")
     flags: list[str] = []
@@ -550,9 +565,7 @@ def _gemini(usage: Mapping[str, Any]) -> Reading:
     if tool:
         counts["input_uncached"] = (counts.get("input_uncached") or 0) + tool
     if answer is not None:
-        out_kind = _modalities(
-            get("candidatesTokensDetails"), answer, "candidatesTokensDetails", flags
-        )
+        out_kind = _modalities(get(f"{made}TokensDetails"), answer, f"{made}TokensDetails", flags)
         counts["output_text"] = out_kind.get("text", 0)
         for kind in ("audio", "image"):
             if out_kind.get(kind):
@@ -564,7 +577,7 @@ def _gemini(usage: Mapping[str, Any]) -> Reading:
     return Reading(
         counts,
         "gemini",
-        total_reported=count(get("totalTokenCount"), "totalTokenCount"),
+        total_reported=total,
         # A dumped enum is `TrafficType.ON_DEMAND`. Provisioned throughput is prepaid: a tier
         # without a price, so that it is shown as unpriced and not as standard.
         tier=tier.rpartition(".")[2] if isinstance(tier, str) else None,
@@ -619,13 +632,23 @@ def _bedrock(usage: Mapping[str, Any]) -> Reading:
 
 
 def _cohere(usage: Mapping[str, Any]) -> Reading:
-    """Cohere bills `billed_units`, which leave out its own preamble; `tokens` is information."""
+    """Cohere bills `billed_units`, which leave out its own preamble; `tokens` is information, and
+    so is `cached_tokens`: cached input is billed as the units say. Reranking is billed by search
+    units, classification by classifications: neither is a token."""
     billed = _object(usage, "billed_units")
     counts: Counts = {
         "input_uncached": count(billed.get("input_tokens"), "billed_units.input_tokens"),
         "output_text": count(billed.get("output_tokens"), "billed_units.output_tokens"),
     }
-    return Reading(counts, "cohere")
+    image = count(billed.get("image_tokens"), "billed_units.image_tokens")
+    if image:
+        counts["input_image"] = image
+    flags = [
+        f"billed by {number} {name.replace('_', ' ')}, not by tokens: no price here holds for it"
+        for name in ("search_units", "classifications", "images")
+        if (number := count(billed.get(name), f"billed_units.{name}"))
+    ]
+    return Reading(counts, "cohere", flags=flags)
 
 
 _READERS = {

@@ -34,6 +34,11 @@ from pricing.usage import UsageError, read_usage
 
 _NEEDED = {"correlationid", "prompttokens", "completiontokens"}
 _ZONE = re.compile(r"\s*\[(?:UTC|Local Time)\]$")
+_NO_COUNTS = (
+    "Azure's diagnostic log (category {}) states no token counts: switch on the LLM log of the API "
+    "Management gateway, or import the bodies"
+)
+_DIAGNOSTIC = ("RequestResponse", "Audit", "Trace", "AzureOpenAIRequestUsage")
 _FLAG = "the gateway's log has no cached counts: input is taken as uncached"
 _SPLIT = "rows of this call state different counts: the largest are used"
 
@@ -51,8 +56,10 @@ class GatewayLog:
             return 0.95 if set(map(_name, columns_of(source))) >= _NEEDED else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
-        rows = [r for d in source.sample for r in _rows(d)]
-        return 0.95 if any(set(r) >= _NEEDED for r in rows if isinstance(r, dict)) else 0.0
+        rows = [r for d in source.sample for r in _rows(d) if r is not None]
+        if any(set(r) >= _NEEDED for r in rows):
+            return 0.95
+        return 0.5 if any(_uncounted(r) for r in rows) else 0.0
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """One record a `CorrelationId`."""
@@ -64,6 +71,9 @@ class GatewayLog:
             for row in _rows(document):
                 if row is None:
                     yield Reject("not a row of the gateway's log", line)
+                    continue
+                if not set(row) >= _NEEDED and (category := _uncounted(row)):
+                    yield Reject(_NO_COUNTS.format(category), line)
                     continue
                 try:
                     found = _record(row, line, context)
@@ -77,6 +87,13 @@ class GatewayLog:
 
 def _name(column: str) -> str:
     return _ZONE.sub("", column.strip()).lower()
+
+
+def _uncounted(row: Mapping[str, Any]) -> str | None:
+    """The category of a row of Azure OpenAI's own diagnostic log, which counts no tokens."""
+    category = row.get("category")
+    ours = "resourceid" in row or "_resourceid" in row or "modeldeploymentname" in row
+    return str(category) if category in _DIAGNOSTIC and ours else None
 
 
 def _rows(document: Any) -> Iterator[dict[str, Any] | None]:

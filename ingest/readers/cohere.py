@@ -20,7 +20,7 @@ from ingest.readers.base import Envelope, ReadContext, Result, make_records, rej
 from ingest.record import short_text
 from pricing.usage import UsageError, read_usage
 
-_TOKENS = ("input_tokens", "output_tokens")
+_UNITS = ("input_tokens", "output_tokens", "search_units", "classifications", "images")
 
 
 class CohereBody:
@@ -32,7 +32,7 @@ class CohereBody:
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """By the billed units under `meta`."""
         billed = _billed(body)
-        return billed is not None and any(name in billed for name in _TOKENS)
+        return billed is not None and any(name in billed for name in _UNITS)
 
     def records(
         self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext

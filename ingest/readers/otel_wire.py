@@ -96,9 +96,17 @@ def is_request(document: Any) -> bool:
 
 
 def _dumped(document: Mapping[str, Any]) -> bool:
-    """A span written by an SDK's own exporter: JavaScript's shape or Python's."""
+    """A span written by an SDK's own exporter: JavaScript's shape or Python's, or (GitHub
+    Copilot's file) JavaScript's with the ids at the top."""
+    return _context(document) is not None and isinstance(document.get("attributes"), Mapping)
+
+
+def _context(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     context = document.get("spanContext", document.get("context"))
-    return isinstance(context, Mapping) and isinstance(document.get("attributes"), Mapping)
+    if isinstance(context, Mapping):
+        return context
+    alone = isinstance(document.get("spanId"), str) and isinstance(document.get("traceId"), str)
+    return document if alone and "startTime" in document else None
 
 
 def json_spans(document: Mapping[str, Any], line: int) -> Iterator[Span]:
@@ -159,7 +167,7 @@ def _json_log(log: Mapping[str, Any], about: dict[str, Any], scope: str, line: i
 
 def _from_dump(document: Mapping[str, Any], line: int) -> Span:
     """A `ReadableSpan` as JavaScript or Python serialises it."""
-    context = _object(document.get("spanContext", document.get("context")))
+    context = _object(_context(document))
     parent = _object(document.get("parentSpanContext"))
     resource = _object(document.get("resource"))
     about = resource.get("attributes", resource.get("_attributes"))

@@ -50,6 +50,8 @@ class EventLines:
             stream = gemini_stream  # the last chunk of an answer without an id
         self._parted = own is gemini_stream
         if stream is None:
+            if self._events:
+                self._close(event)
             return False
         name = (stream, event.get("id"))
         # Of the pieces of an answer's text the first is enough: a long file has many.
@@ -57,6 +59,12 @@ class EventLines:
             self._events.setdefault(stream, []).append((line, event))
         self._last = name
         return True
+
+    def _close(self, document: Mapping[str, Any]) -> None:
+        """A document that is a body of its own may be the end of the events before it, which then
+        have nothing more to say (Ollama's)."""
+        for stream in [s for s in self._events if hasattr(s, "closes") and s.closes(document)]:
+            del self._events[stream]
 
     def apart(self) -> None:
         """Other documents stood between the last event and the next."""

@@ -16,7 +16,8 @@ from tests.readers.golden import FIXTURES, SAMPLES, check_golden
 
 
 def read_lines(reader: Any, lines: Iterable[Any]) -> list[Result]:
-    """What `reader` makes of documents, one a line."""
+    """What `reader` (or a module's `READER`) makes of documents, one a line."""
+    reader = getattr(reader, "READER", reader)
     source = look_at_bytes("\n".join(map(json.dumps, lines)).encode())
     return list(reader.read(source, ReadContext(source)))
 

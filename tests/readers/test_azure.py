@@ -34,3 +34,10 @@ def test_sample_bodies_are_azures() -> None:
     found = calls(read_all(bodies, sample("azure-openai/responses.jsonl")))
     assert [r.provider for r in found] == ["azure"] * 3
     assert sum(r.input_total for r in found) == 54
+
+
+def test_a_log_without_counts_is_named_not_read_as_free() -> None:
+    found = golden(azure, "azure", "diagnostic.jsonl")
+    assert not calls(found)
+    assert [r.line for r in rejects(found)] == [1, 2]
+    assert "states no token counts" in rejects(found)[0].reason

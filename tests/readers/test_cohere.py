@@ -8,7 +8,11 @@ from tests.readers.probe import calls, counts, golden, rejects
 
 def test_golden() -> None:
     found = golden(bodies, "cohere", "bodies.jsonl")
-    chat, embed = calls(found)
+    chat, embed, rerank, pictures = calls(found)
     assert (chat.model, counts(chat)) == ("command-r", {"input_uncached": 25, "output_text": 9})
     assert (embed.model, counts(embed)) == (None, {"input_uncached": 4})
+    # Reranking is billed by searches: no tokens, so no price, and never a free call.
+    assert counts(rerank) == {}
+    assert rerank.flags == ["billed by 2 search units, not by tokens: no price here holds for it"]
+    assert counts(pictures) == {"input_uncached": 4, "input_image": 500}
     assert [r.reason for r in rejects(found)] == ["billed_units.input_tokens = -4 is negative"]

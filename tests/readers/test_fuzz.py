@@ -13,14 +13,46 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.files import Source, look_at_bytes
-from ingest.readers import har, helicone, langfuse, litellm, otel, traces
+from ingest.readers import (
+    copilot,
+    cursor,
+    gemini_cli,
+    har,
+    helicone,
+    langfuse,
+    litellm,
+    litellm_daily,
+    mlflow,
+    openai_agents,
+    otel,
+    portkey,
+    traces,
+)
 from ingest.readers.base import ReadContext, Result
 from ingest.record import Reject, ReportedRow, UsageRecord
 from tests.readers.golden import FIXTURES
 
-READERS = {m.READER.name: m.READER for m in (har, helicone, langfuse, litellm, otel, traces)}
+READERS = {
+    m.READER.name: m.READER
+    for m in (
+        copilot,
+        cursor,
+        gemini_cli,
+        har,
+        helicone,
+        langfuse,
+        litellm,
+        litellm_daily,
+        mlflow,
+        openai_agents,
+        otel,
+        portkey,
+        traces,
+    )
+}
+FOLDERS = {name.replace("-", "_"): reader for name, reader in READERS.items()}
 FIXED = [
-    p for name in READERS for p in sorted((FIXTURES / name).iterdir()) if ".golden." not in p.name
+    p for name in FOLDERS for p in sorted((FIXTURES / name).iterdir()) if ".golden." not in p.name
 ]
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -127,7 +159,7 @@ def test_a_fixture_with_values_exchanged(path: Path, seed: int, values: list[Any
             holder, key = choose.choice(places)
             holder[key] = value
     text = "\n".join(json.dumps(d) for d in found) if found else path.read_text()
-    check(read(READERS[path.parent.name], look_at_bytes(text.encode("utf-8", "surrogatepass"))))
+    check(read(FOLDERS[path.parent.name], look_at_bytes(text.encode("utf-8", "surrogatepass"))))
 
 
 @pytest.mark.parametrize("path", FIXED, ids=lambda p: f"{p.parent.name}-{p.name}")
@@ -146,7 +178,7 @@ def test_a_fixture_with_bytes_damaged(path: Path, seed: int) -> None:
             case _:
                 data[at:at] = choose.randbytes(choose.randrange(1, 10))
     source = look_at_bytes(bytes(data))
-    check(read(READERS[path.parent.name], source))
+    check(read(FOLDERS[path.parent.name], source))
 
 
 @settings(max_examples=300, deadline=None)

@@ -44,8 +44,8 @@ READERS = {
 }
 FOLDERS = (
     "anthropic_admin", "anthropic_messages", "azure", "bedrock", "claude_code", "codex", "cohere",
-    "deepseek", "gemini", "openai_batch", "openai_chat", "openai_compatible", "openai_org",
-    "openai_responses", "openrouter",
+    "deepseek", "gemini", "ollama", "openai_batch", "openai_chat", "openai_compatible",
+    "openai_media", "openai_org", "openai_responses", "openrouter",
 )  # fmt: skip
 PATHS = [
     p for name in FOLDERS for p in sorted((FIXTURES / name).iterdir()) if ".golden." not in p.name

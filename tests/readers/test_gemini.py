@@ -62,3 +62,11 @@ def test_sample_stream() -> None:
     (only,) = calls(read_all(bodies, sample("gemini/stream-sse-plain.sse")))
     assert counts(only) == {"input_uncached": 8, "output_text": 437, "reasoning": 2027}
     assert only.total_reported == 2472
+
+
+def test_a_live_turn_counts_thoughts_beside_its_total() -> None:
+    (turn,) = calls(golden(bodies, "gemini", "live.jsonl"))
+    assert counts(turn) == {
+        "input_uncached": 357, "input_audio": 165, "output_audio": 42, "reasoning": 136,
+    }  # fmt: skip
+    assert not turn.flags
