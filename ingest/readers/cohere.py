@@ -1,9 +1,10 @@
-"""Cohere's first API: counts under `meta`, not under `usage`.
+"""Cohere: chat of its first API, embedding and reranking of both; streams of both.
 
-`meta.billed_units` {input_tokens, output_tokens} is billed; `meta.tokens` counts the server's own
-preamble too and is information. `generation_id` (or `id`) is the key; the model is in the request,
-the time in the wrapping. Bodies of the second API have `usage.billed_units` and are read with the
-other compatible servers' (`openai_chat`).
+`meta.billed_units` {input_tokens, output_tokens, image_tokens, search_units, classifications} is
+billed; `meta.tokens` counts the server's own preamble too and is information. `generation_id` (or
+`id`) is the key; the model is in the request, the time in the wrapping. Chat bodies of the second
+API have `usage.billed_units` and are read with the other compatible servers' (`openai_chat`).
+Reranking is billed by search units: such a call has no tokens and stays unpriced, never free.
 
     {"generation_id": "g1", "text": "…", "meta": {"billed_units": {"input_tokens": 25,
      "output_tokens": 9}, "tokens": {"input_tokens": 91, "output_tokens": 11}}}
@@ -24,7 +25,7 @@ _UNITS = ("input_tokens", "output_tokens", "search_units", "classifications", "i
 
 
 class CohereBody:
-    """Bodies of Cohere's chat, generate and embed, version 1."""
+    """Bodies of Cohere's chat and generate, version 1, of embed and rerank in both."""
 
     name = "cohere"
     order = 45
