@@ -16,6 +16,7 @@ A *route* is the answer to "which card prices this call?", found once for each d
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +33,7 @@ from pricing.variants import Variant, candidates, cloud_region, normal_seller, w
 
 Status = Literal["exact", "assumed", "fallback", "unpriced"]
 
+_DASHED_VERSION = re.compile(r"(?<=-)(\d)-(\d)(?!\d)")
 _GOVERNMENT = "us-gov"
 # A region's first syllable, and the area its seller prices: ap-northeast-1 lies in `apac`.
 _AREAS = {"ap": "apac"}
@@ -172,6 +174,23 @@ class Catalogue:
         split = without_maker(names[0])
         if split is not None and split[0] == seller:
             return self._resolve(seller, candidates(split[1]))
+        return self._resolve_behind_maker(seller, names) if split is None else None
+
+    def _resolve_behind_maker(self, seller: str, names: list[str]) -> str | None:
+        """A maker's own name at a gateway that puts the maker in front: `openai/gpt-5.2`.
+
+        Gateways also write Claude's versions with a point: claude-opus-4-5 is
+        `anthropic/claude-opus-4.5` there.
+        """
+        if seller in _MAKERS:
+            return None
+        for maker in _MAKERS:
+            if any(name in card.aliases for card in self._cards.get(maker, ()) for name in names):
+                for name in names:
+                    for form in (name, _DASHED_VERSION.sub(r"\1.\2", name)):
+                        found = self._resolve(seller, [f"{maker}/{form}"])
+                        if found is not None:
+                            return found
         return None
 
     def _resolve_at_maker(self, maker: str, names: list[str]) -> str | None:
@@ -182,11 +201,12 @@ class Catalogue:
         return self.resolve(maker, split[1]) if split is not None and split[0] == maker else None
 
     def _global_id(self, seller: str, local: str) -> str:
-        """One id for a variant whoever sells it: `openai/gpt-5.2` at a gateway is `gpt-5.2`."""
+        """One id for a variant whoever sells it: `openai/gpt-5.2` at a gateway is `gpt-5.2`, and
+        `anthropic/claude-opus-4.5` is `claude-opus-4-5`."""
         split = without_maker(local)
         if split is not None and split[0] != seller and ":" not in local:
             at_maker = self.resolve(split[0], split[1])
-            if at_maker is not None and at_maker.lower() == split[1]:
+            if at_maker is not None and _dashed(at_maker) == _dashed(split[1]):
                 return at_maker
         if split is None:
             for maker in _MAKERS:
@@ -263,8 +283,9 @@ class Catalogue:
             return []
         if variant in packaged.models and self._global_id(seller, variant) == variant:
             return packaged.rates(variant, variant)
+        name = _dashed(variant)
         for local in packaged.models:
-            if local.endswith(variant) and self._global_id(seller, local) == variant:
+            if _dashed(local).endswith(name) and self._global_id(seller, local) == variant:
                 return packaged.rates(local, variant)
         return []
 
@@ -433,6 +454,11 @@ _MAKERS = (
     "openai", "anthropic", "google", "x-ai", "deepseek", "mistral", "meta", "cohere", "moonshotai",
     "zai", "minimax", "perplexity", "voyageai",
 )  # fmt: skip
+
+
+def _dashed(model: str) -> str:
+    """An id with the points of its version written as dashes, as makers and gateways differ."""
+    return model.lower().replace(".", "-")
 
 
 def discount(seller: str, factor: Decimal, *, since: datetime = EPOCH) -> Offer:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -110,10 +110,18 @@ def worst(*statuses: Status) -> Status:
     return max(statuses, key=_SEVERITY.index)
 
 
-def utc_naive(at: datetime | None) -> datetime:
-    """An instant as naive UTC; None is now, a naive value is taken as UTC."""
+def utc_naive(at: datetime | date | str | None) -> datetime:
+    """An instant as naive UTC; None is now, a naive value is taken as UTC.
+
+    A string is ISO 8601 (`2026-03-01`, `2026-03-01T12:00:00Z`), a date its first instant; any
+    other string raises ValueError.
+    """
     if at is None:
         return datetime.now(UTC).replace(tzinfo=None)
+    if isinstance(at, str):
+        at = datetime.fromisoformat(at)
+    if not isinstance(at, datetime):
+        at = datetime(at.year, at.month, at.day)
     return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -121,32 +129,32 @@ def price_call(
     provider: str,
     model: str,
     usage: Any,
-    at: datetime | None = None,
+    at: datetime | date | str | None = None,
     tier: str | None = None,
     region: str | None = None,
     seller: str | None = None,
     *,
     catalogue: Catalogue | None = None,
-    known_at: datetime | None = None,
+    known_at: datetime | date | str | None = None,
 ) -> PricedCall:
     """Price one call from the usage object exactly as the API returned it.
 
-    `at` is when the call happened (naive means UTC; None means now); `tier`, `region` and
-    `seller` override what the usage object and the provider's name say. `known_at` prices as the
-    table stood then. Unknown names give status "unpriced" and no cost; impossible counts raise
-    `UsageError`.
+    `at` is when the call happened (naive means UTC; a string is ISO 8601; None means now);
+    `tier`, `region` and `seller` override what the usage object and the provider's name say.
+    `known_at` prices as the table stood then. Unknown names give status "unpriced" and no cost;
+    impossible counts raise `UsageError`.
     """
     reading = read_usage(usage, provider)
     return price_reading(
         reading,
         provider,
         model,
-        at=at,
+        at=utc_naive(at),
         tier=tier if tier is not None else reading.tier,
         region=region if region is not None else reading.region,
         seller=seller,
         catalogue=catalogue,
-        known_at=known_at,
+        known_at=None if known_at is None else utc_naive(known_at),
     )
 
 

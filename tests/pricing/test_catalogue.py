@@ -152,3 +152,19 @@ def test_a_fine_tuned_model_has_the_fine_tuned_price_of_its_base() -> None:
         assert book.route("openai", model).variant == variant
     # Never the price of the base itself, where no fine-tuned price is published.
     assert book.route("openai", "ft:gpt-5.2:acme::7p4lURel").status == "unpriced"
+
+
+@pytest.mark.parametrize(
+    ("seller", "model", "variant"),
+    [
+        ("openrouter", "gpt-5.2", "gpt-5.2"),
+        ("openrouter", "openai/gpt-5.2", "gpt-5.2"),
+        ("openrouter", "claude-opus-4-5", "claude-opus-4-5"),
+        ("openrouter", "claude-opus-4-5-20251101", "claude-opus-4-5"),
+        ("openrouter", "anthropic/claude-opus-4.5", "claude-opus-4-5"),
+        ("openrouter", "gpt-9-ultra", None),
+        ("openai", "claude-opus-4-5", None),
+    ],
+)
+def test_a_makers_own_name_at_a_gateway(seller, model, variant) -> None:
+    assert default_catalogue().resolve(seller, model) == variant

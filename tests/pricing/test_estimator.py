@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -335,3 +335,24 @@ def test_sums_agree_in_every_grouping_and_are_decimal(small: tuple[Store, Catalo
         assert not [c for c in described if c[1] in ("DOUBLE", "FLOAT")]
     total = store.con.execute("SELECT sum(cost_pico), sum(cost_usd) FROM calls").fetchall()[0]
     assert total[1] == Decimal(total[0]).scaleb(-12)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2025-06-10",
+        "2025-06-10T00:00:00Z",
+        "2025-06-10T02:00:00+02:00",
+        date(2025, 6, 10),
+        datetime(2025, 6, 10, tzinfo=UTC),
+    ],
+)
+def test_an_instant_may_be_a_string_or_a_date(at) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 0, "total_tokens": 1000}
+    assert price_call("openai", "o3", usage, at=at).cost_usd == Decimal("0.002")
+    assert price_call("openai", "o3", usage, at="2025-06-09T23:59:59Z").cost_usd == Decimal("0.01")
+
+
+def test_a_string_that_is_no_instant_is_an_error() -> None:
+    with pytest.raises(ValueError, match="yesterday"):
+        price_call("openai", "o3", {"prompt_tokens": 1, "completion_tokens": 0}, at="yesterday")
