@@ -14,8 +14,8 @@ share apart, because errors cancel in a total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -28,32 +28,28 @@ from ingest.traffic.predict import (
     between_periods,
     recent_weights,
     session_bootstrap,
+    share_gap,
     share_noise,
     whole_sessions,
 )
-from ingest.traffic.prices import Prices, RateSheet, usd_estimate
+from ingest.traffic.prices import Prices, RateSheet
 from ingest.traffic.replaying import AppliedRule, applied_rule
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.table import PARTS, SessionTable, session_table
 from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.verdicts import Case, default_generator, error_of, summary
 from pricing.caching import apply_floor, cached_tokens
 
 IntArray = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
-LEVELS = (0.5, 0.8, 0.9)
 MIN_SESSIONS = 20
+# A coverage of 80 % from n splits strays by sqrt(0.16 / n): 5 points from sixty, 2 from four
+# hundred. A split that needs no pass of the cache costs a millisecond.
+SPLITS = 200
+SPLITS_WITHOUT_CACHE = 400
 # Whole-trace passes are cut down when one of them is long.
 _BLOCKS_A_SPLIT = 20_000_000
 TIME_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-
-
-@dataclass(frozen=True)
-class _Case:
-    """One split: what was predicted by whom, and what came."""
-
-    truth: dict[str, float]
-    predicted: dict[str, dict[str, Prediction]]
-    share_noise: float
 
 
 def validate(
@@ -61,7 +57,7 @@ def validate(
     variant: str,
     prices: Prices,
     *,
-    splits: int = 100,
+    splits: int | None = None,
     scope: str = "all",
     ttl: float | None = None,
     min_tokens: int | None = None,
@@ -72,8 +68,9 @@ def validate(
 ) -> dict[str, Any]:
     """Run the three splits on ``trace``; a JSON-able report.
 
-    Errors are predicted / actual - 1; cached share errors are in points. Raises TraceError when
-    the trace is too small or the variant has no price.
+    Errors are predicted / actual - 1; cached share errors are in points. Without ``splits`` there
+    are `SPLITS` random ones, more where they are cheap and fewer of a very long trace. Raises
+    TraceError when the trace is too small or the variant has no price.
     """
     day = day or date.today()
     trace = with_sessions(trace)
@@ -91,11 +88,13 @@ def validate(
         )
     rule = applied_rule(variant, day, ttl=ttl, min_tokens=min_tokens, step=step)
     judge = _Judge(trace, rule, sheet, scope)
-    if trace.ids is not None and len(trace.ids) > _BLOCKS_A_SPLIT and scope == "all":
-        splits = min(splits, 24)
+    if splits is None:
+        splits = SPLITS if judge.fixed is None else SPLITS_WITHOUT_CACHE
+        if judge.fixed is None and trace.ids is not None and len(trace.ids) > _BLOCKS_A_SPLIT:
+            splits = 24
     rng = np.random.default_rng(seed)
     total = splits + len(TIME_CUTS)
-    random_cases: list[_Case] = []
+    random_cases: list[Case] = []
     for i in range(splits):
         random_cases.append(judge.random_split(rng))
         if progress is not None:
@@ -118,8 +117,8 @@ def validate(
         "sessions": sessions,
         "session_origin": trace.session_origin,
         "seed": seed,
-        "random_split": _summary(random_cases, "whole_sessions"),
-        "time_split": _summary(time_cases, "recent_sessions"),
+        "random_split": summary(random_cases, "whole_sessions"),
+        "time_split": summary(time_cases, "recent_sessions"),
         "leave_one_client_out": judge.clients_out(),
         "notes": [
             *trace.notes,
@@ -132,7 +131,7 @@ def validate(
             "median_abs_error": float(np.median(np.abs(volume))),
             "errors": [float(v) for v in volume],
         }
-    report["default"] = _default(report["time_split"])
+    report["default"] = default_generator(report["time_split"])
     return report
 
 
@@ -166,13 +165,13 @@ class _Judge:
             cached = apply_floor(raw, self.rule.min_tokens, self.rule.step)
         return session_table(trace, cached, self.rule, self.sheet)
 
-    def random_split(self, rng: np.random.Generator) -> _Case:
+    def random_split(self, rng: np.random.Generator) -> Case:
         side = np.zeros(self.count, dtype=np.int64)
         side[rng.permutation(self.count)[: self.count // 2]] = 1
         table = self.fixed or self.table(side)
         return _case(table.take(side == 1), table.take(side == 0), self.sheet)
 
-    def time_split(self, cut: float) -> tuple[_Case, float] | None:
+    def time_split(self, cut: float) -> tuple[Case, float] | None:
         """Requests before the cut are known, the rest is the truth (its caches start cold)."""
         times = self.trace.time_us
         edge = int(times.min() + cut * (times.max() - times.min()))
@@ -195,7 +194,7 @@ class _Judge:
             return {"skipped": "the trace has no client (or model) column with two values"}
         first = np.unique(self.codes, return_index=True)[1]
         owner = owners[first]
-        cases: list[_Case] = []
+        cases: list[Case] = []
         rows: list[dict[str, Any]] = []
         for code in np.unique(owner).tolist():
             mine = owner == code
@@ -206,16 +205,16 @@ class _Judge:
             cases.append(case)
             rows.append(
                 {what: names[code] if names else str(code), "sessions": int(mine.sum()),
-                 "cost_error": _error(case, "whole_sessions", "cost")}
+                 "cost_error": error_of(case, "whole_sessions", "cost")}
             )  # fmt: skip
         if not cases:
             return {"skipped": f"no {what} has five sessions beside {MIN_SESSIONS} of others"}
-        return {**_summary(cases, "whole_sessions"), "by": what, "each": rows}
+        return {**summary(cases, "whole_sessions"), "by": what, "each": rows}
 
 
 def _case(
     known: SessionTable, coming: SessionTable, sheet: RateSheet, recent: bool = False
-) -> _Case:
+) -> Case:
     n = len(coming)
     truth = {p: float(coming.part(p).sum()) for p in PARTS}
     out: dict[str, dict[str, Prediction]] = {}
@@ -228,8 +227,8 @@ def _case(
         out["recent_sessions"] = {
             p: whole_sessions(known.part(p), n, weights, drift[p]) for p in PARTS
         }
-    noise = share_noise(known.part("cached"), known.part("input"), n)
-    return _Case(truth, out, 100 * noise)
+    shares = known.part("cached"), known.part("input")
+    return Case(truth, out, 100 * share_noise(*shares, n), 100 * share_gap(*shares, n))
 
 
 def _mean_times_count(
@@ -253,83 +252,3 @@ def _mean_times_count(
         "reasoning": float(known.reasoning.sum()) / calls,
     }
     return {p: Prediction(requests * guess[p], 0.0) for p in PARTS}
-
-
-def _error(case: _Case, who: str, part: str) -> float | None:
-    truth = case.truth[part]
-    return case.predicted[who][part].mean / truth - 1 if truth else None
-
-
-def _share_error(case: _Case, who: str) -> float:
-    """Predicted minus actual cached share, in points of a hundred."""
-    got = case.predicted[who]
-    share = got["cached"].mean / got["input"].mean if got["input"].mean else 0.0
-    return 100 * (share - case.truth["cached"] / max(case.truth["input"], 1.0))
-
-
-def _summary(cases: Sequence[_Case], model: str) -> dict[str, Any]:
-    if not cases:
-        return {"splits": 0, "skipped": "no split possible: no common clock, or too few sessions"}
-    out: dict[str, Any] = {
-        "splits": len(cases),
-        "model": model,
-        # How far the coverage of an honest 80 % interval strays by chance with so few splits.
-        "coverage_standard_error": float(np.sqrt(0.8 * 0.2 / len(cases))),
-        "predictors": {},
-    }
-    for who in cases[0].predicted:
-        row: dict[str, Any] = {}
-        for part in PARTS:
-            errors = [e for c in cases if (e := _error(c, who, part)) is not None]
-            if errors:
-                row[part] = {
-                    "median_abs_error": float(np.median(np.abs(errors))),
-                    "mean_abs_error": float(np.mean(np.abs(errors))),
-                    "bias": float(np.mean(errors)),
-                }
-        shares = [_share_error(c, who) for c in cases]
-        row["cached_share"] = {
-            "median_abs_error_points": float(np.median(np.abs(shares))),
-            "bias_points": float(np.mean(shares)),
-            # The median gap between two such sets of sessions by chance alone.
-            "chance_points": float(0.6745 * np.mean([c.share_noise for c in cases])),
-        }
-        if who != "mean_times_count":
-            row["coverage"] = {
-                f"{level:.0%}": float(
-                    np.mean(
-                        [c.predicted[who]["cost"].covers(c.truth["cost"], level) for c in cases]
-                    )
-                )
-                for level in LEVELS
-            }
-            row["width_80"] = float(
-                np.mean(
-                    [
-                        (b - a) / c.truth["cost"]
-                        for c in cases
-                        for a, b in [c.predicted[who]["cost"].interval(0.8)]
-                    ]
-                )
-            )
-        out["predictors"][who] = row
-    last = cases[-1]
-    out["example"] = {
-        "predicted_usd": usd_estimate(last.predicted[model]["cost"].mean),
-        "actual_usd": usd_estimate(last.truth["cost"]),
-    }
-    return out
-
-
-def _default(time_split: dict[str, Any]) -> dict[str, Any]:
-    """Which generator may be the default for a later period: the bootstrap unless beaten."""
-    rows = time_split.get("predictors")
-    if not rows:
-        return {"generator": "whole_sessions", "reason": "no time split possible"}
-    ours = rows["recent_sessions"]["cost"]["mean_abs_error"]
-    base = rows["session_bootstrap"]["cost"]["mean_abs_error"]
-    better = ours < base
-    return {
-        "generator": "recent_sessions" if better else "whole_sessions",
-        "reason": f"mean error on the time split {ours:.1%}, whole-session bootstrap {base:.1%}",
-    }

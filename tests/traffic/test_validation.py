@@ -33,6 +33,7 @@ from ingest.traffic.predict import (
     period_to_period,
     recent_weights,
     session_bootstrap,
+    share_gap,
     share_noise,
     student,
     whole_sessions,
@@ -383,3 +384,17 @@ def test_the_chance_in_a_share_is_what_random_halves_show():
         gaps.append(part[side].sum() / whole[side].sum() - part[~side].sum() / whole[~side].sum())
     assert share_noise(part[:1000], whole[:1000], 1000) == pytest.approx(np.std(gaps), rel=0.25)
     assert share_noise(part, whole, 2000) == pytest.approx(np.std(gaps) / 2**0.5, rel=0.1)
+    assert share_gap(part[:1000], whole[:1000], 1000) == pytest.approx(
+        np.median(np.abs(gaps)), rel=0.3
+    )
+
+
+def test_one_long_session_makes_the_sd_but_not_the_median():
+    whole, part = np.full(500, 1000.0), np.full(500, 300.0)
+    part[:100] += 10
+    part[100:200] -= 10
+    calm = share_gap(part, whole, 500)
+    assert calm == pytest.approx(0.6745 * share_noise(part, whole, 500), rel=0.25)
+    whole[0], part[0] = 200_000, 180_000
+    # One side has it or the other: the gap has one size, not a bell's spread.
+    assert share_gap(part, whole, 500) == pytest.approx(share_noise(part, whole, 500), rel=0.05)

@@ -265,7 +265,9 @@ def validate(
     trace: Annotated[Path, typer.Argument(help="A recorded trace.")],
     block_size: BlockSize = None,
     variant: Annotated[str, typer.Option("--variant", help="Whose prices.")] = DEFAULT_VARIANT,
-    splits: Annotated[int, typer.Option(min=2, help="Random splits.")] = 100,
+    splits: Annotated[
+        int | None, typer.Option(min=2, help="Random splits (default: 200, 400 where cheap).")
+    ] = None,
     share: Share = "all",
     ttl: Lifetime = None,
     min_tokens: MinTokens = None,
@@ -314,7 +316,7 @@ def print_validation(answer: dict[str, Any]) -> None:
         f"{answer['trace']} on {answer['variant']}: {answer['requests']:,} requests in "
         f"{answer['sessions']:,} sessions ({answer['session_origin']})"
     )
-    say("Median errors; last: how often the 80 % interval held the truth.")
+    say("Median errors; last: how often the 80 % interval held the true cost.")
     for key, title in _SPLITS.items():
         part = answer[key]
         if "skipped" in part:
@@ -333,7 +335,13 @@ def print_validation(answer: dict[str, Any]) -> None:
                 for who, row in part["predictors"].items()
             ],
         )  # fmt: skip
-    share = answer["random_split"]["predictors"]["whole_sessions"]["cached_share"]
+    random = answer["random_split"]
+    chance = 2 * random["coverage_standard_error"]
+    say_wrapped(
+        f"with {random['splits']} random splits an honest 80 % is seen as {percent(0.8 - chance)} "
+        f"to {percent(0.8 + chance)}"
+    )
+    share = random["predictors"]["whole_sessions"]["cached_share"]
     if share["chance_points"] > 0:
         say_wrapped(
             f"cached share: by which half the long sessions fall into, chance alone makes the "
