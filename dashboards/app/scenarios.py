@@ -155,7 +155,8 @@ def uploaded_scenario(text: str) -> Scenario:
 
     Raises ScenarioError for those and for everything a scenario file must not have.
     """
-    from ingest.traffic.scenario import ScenarioError, parse_scenario
+    from ingest.traffic.numbers import ScenarioError
+    from ingest.traffic.scenario import parse_scenario
 
     if len(text) > LONGEST_SCENARIO:
         raise ScenarioError(f"a scenario of more than {LONGEST_SCENARIO:,} characters")

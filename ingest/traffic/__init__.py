@@ -19,29 +19,29 @@ if TYPE_CHECKING:
         fill_from_store,
         fit,
         fit_scenario,
-        scenario_template,
         trace_from_rows,
     )
     from ingest.traffic.generating import generate, write_log
     from ingest.traffic.load import load_trace
     from ingest.traffic.month import simulate
+    from ingest.traffic.numbers import ScenarioError
     from ingest.traffic.replaying import replay
     from ingest.traffic.scenario import (
         Scenario,
-        ScenarioError,
         check_scenario,
         load_scenario,
         parse_scenario,
         schema,
     )
     from ingest.traffic.stored import trace_from_store, write_trace
+    from ingest.traffic.template import scenario_template
     from ingest.traffic.trace import Trace, TraceError
     from ingest.traffic.validation import validate
 
 _HOME = {
     "CataloguePrices": ".catalogue_prices",
     "Scenario": ".scenario",
-    "ScenarioError": ".scenario",
+    "ScenarioError": ".numbers",
     "Trace": ".trace",
     "TraceError": ".trace",
     "check_scenario": ".scenario",
@@ -53,7 +53,7 @@ _HOME = {
     "load_trace": ".load",
     "parse_scenario": ".scenario",
     "replay": ".replaying",
-    "scenario_template": ".fitting",
+    "scenario_template": ".template",
     "schema": ".scenario",
     "simulate": ".month",
     "trace_from_rows": ".fitting",

@@ -1,25 +1,25 @@
-"""From a trace (or the store) to a scenario file, and from a few answers to a first one.
+"""From a trace (or the store) to a scenario file.
 
 `fit` does not fit a distribution: the scenario it writes names the trace, and whole recorded
 sessions are drawn from it. What it measures is the volume: sessions a day, the shape of the day
-and week where the span is long enough, and the drift between periods. `init` writes a commented
-scenario for an idea of which there is only a prompt.
+and week where the span is long enough, and the drift between periods.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest.traffic.numbers import FROM_STORE, ScenarioError
 from ingest.traffic.predict import period_to_period
-from ingest.traffic.scenario import FROM_STORE, Scenario, ScenarioError, Workload
+from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.sessions import with_sessions
+from ingest.traffic.template import toml_text
 from ingest.traffic.trace import Trace, TraceError
 
 # A day's shape needs some days, a week's some weeks, else it repeats one period's accidents.
@@ -124,15 +124,15 @@ def fit_scenario(
     lines = [
         f"# Fitted on {got.trace}: {got.requests:,} requests in {got.sessions:,} sessions "
         f"({got.session_origin}), {got.span_days:.3f} days.",
-        f"name = {_text(Path(path).stem)}",
-        f"variants = [{', '.join(_text(v) for v in variants)}]",
+        f"name = {toml_text(Path(path).stem)}",
+        f"variants = [{', '.join(toml_text(v) for v in variants)}]",
         "days = 30",
         "seed = 0",
         "",
         "[[workloads]]",
-        f"name = {_text(Path(path).stem)}",
+        f"name = {toml_text(Path(path).stem)}",
         "# Whole recorded sessions are drawn from this trace.",
-        f"trace = {_text(str(path))}",
+        f"trace = {toml_text(str(path))}",
     ]
     if block_size is not None:
         lines.append(f"trace_block_size = {block_size}")
@@ -251,83 +251,3 @@ def trace_from_rows(rows: Iterable[Mapping[str, Any]], name: str = "store") -> T
         session_origin="none" if sessions is None else "column",
         notes=("logs have no prefix blocks: caching is not replayed",),
     )
-
-
-def scenario_template(
-    *,
-    name: str = "my application",
-    variants: Iterable[str] = ("gpt-5.2", "gpt-5-mini"),
-    prompt_file: str | None = None,
-    users: float = 1000,
-    sessions_per_user_day: float = 0.5,
-    turns: float = 3,
-    output_tokens: float = 300,
-    start: date | None = None,
-) -> str:
-    """A commented scenario from a few answers; every number given is taken as a middle.
-
-    Users get a range of half to double and output a range of 0.7 to 1.4 times the answer: before
-    launch nobody knows them better.
-    """
-    prompt = (
-        f"system_file = {_text(prompt_file)}        # counted with the variant's tokenizer"
-        if prompt_file
-        else 'system_tokens = 800                  # or system_file = "prompt.md": counted exactly'
-    )
-    return f"""\
-# What this application will do. Every number may be a value, a range of its P10 and P90
-# ({{ p10 = 1, p90 = 3 }}: below p10 and above p90 with 10 % each), or "from store".
-name = {_text(name)}
-start = {(start or date.today()).isoformat()}
-days = 30
-variants = [{", ".join(_text(v) for v in variants)}]     # the first one gets the levers
-
-[[workloads]]
-name = "chat"
-success_rate = 1.0                    # share of sessions that solve the task
-can_wait = 0.0                        # share that could run as batch
-easy_share = 0.0                      # share a smaller variant could do
-
-[workloads.volume]
-users = {{ p10 = {users / 2:g}, p90 = {users * 2:g} }}
-sessions_per_user_day = {sessions_per_user_day:g}
-growth_per_month = 0.0                # 0.1: ten percent more each month
-ramp_days = 0                         # days from launch until everybody is there
-drift = 0.3                           # sd of the log between periods; 0.3 was seen in production
-
-[workloads.structure]
-{prompt}
-tools_tokens = 0                      # tool definitions; or tools_file
-retrieved_tokens = 0                  # passages put into each turn
-user_tokens = {{ mean = 80 }}           # or quantiles {{ p10 = 20, p50 = 60, p90 = 300 }}
-turns = {turns:g}
-calls_per_turn = 1                    # about 8 for coding agents
-tool_result_tokens = 0
-
-[workloads.output]
-tokens = {{ mean = {{ p10 = {output_tokens * 0.7:g}, p90 = {output_tokens * 1.4:g} }} }}
-reasoning_tokens = 0                  # at reference_effort; reasoning models: 200 to 2,000
-reference_effort = "medium"
-effort = "medium"                     # none, minimal, low, medium, high, xhigh, max
-
-[workloads.failures]
-retry_rate = 0.03                     # 2 to 7 % of calls fail in public logs
-
-[workloads.tiers]
-batch = 0.0
-flex = 0.0
-
-[workloads.cache]
-stable_prefix = true                  # false: the prompt begins with something that changes
-
-# Limits of your account, for warnings.
-# [limits."gpt-5.2"]
-# requests_per_minute = 500
-# monthly_usd = 1000
-"""
-
-
-def _text(value: str) -> str:
-    import json
-
-    return json.dumps(value, ensure_ascii=False)

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.numbers import ScenarioError, middle
 from ingest.traffic.prices import Prices
 from ingest.traffic.replaying import meter_counts
 from ingest.traffic.routing import Assignment, assign, whole_session_shares
-from ingest.traffic.scenario import Scenario, ScenarioError, Workload, middle
+from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.trace import Trace
 from ingest.traffic.workloads import (
     cache_rule,

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.numbers import middle
 from ingest.traffic.prices import Prices
 from ingest.traffic.routing import has_rules, variants_of, whole_session_shares
-from ingest.traffic.scenario import Scenario, Workload, middle
+from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.sobol import Z90
 from ingest.traffic.workloads import (
     Means,

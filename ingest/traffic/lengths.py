@@ -12,7 +12,7 @@ from math import exp, lgamma, log
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.scenario import (
+from ingest.traffic.numbers import (
     Distribution,
     Empirical,
     Length,

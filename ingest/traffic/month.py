@@ -20,8 +20,9 @@ import numpy.typing as npt
 from ingest.traffic.feasibility import warnings_for
 from ingest.traffic.legs import PARTS, Leg, build_legs
 from ingest.traffic.levers import rank_levers
+from ingest.traffic.numbers import ScenarioError
 from ingest.traffic.prices import Prices, usd_estimate
-from ingest.traffic.scenario import Scenario, ScenarioError
+from ingest.traffic.scenario import Scenario
 from ingest.traffic.sobol import Z90, normal, sobol
 from pricing.caching import rule_for
 

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.scenario import When, Workload, middle
+from ingest.traffic.numbers import middle
+from ingest.traffic.scenario import When, Workload
 from ingest.traffic.trace import Trace
 
 IntArray = npt.NDArray[np.int64]

@@ -20,81 +20,17 @@ values. Unknown keys are errors that name the nearest valid one.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from ingest.traffic.sobol import geometric_middle
+from ingest.traffic.numbers import Length, NonNegative, Number, ScenarioError, Share, Strict
+from ingest.traffic.problems import explained
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
-FROM_STORE = "from store"
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be used; one line a problem, each naming its place."""
-
-
-class Strict(BaseModel):
-    """A table of the file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Range(Strict):
-    """An uncertain number: it lies below p10 with 10 % and above p90 with 10 % probability."""
-
-    p10: float = Field(gt=0)
-    p90: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Range:
-        if self.p90 < self.p10:
-            raise ValueError(f"p90 ({self.p90}) must not be below p10 ({self.p10})")
-        return self
-
-
-NonNegative = Annotated[float, Field(ge=0)]
-Number = NonNegative | Range | Literal["from store"]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Quantiles(Strict):
-    """Lengths given by quantiles of single requests; interpolated on a log scale."""
-
-    p10: float = Field(ge=0)
-    p50: float = Field(gt=0)
-    p90: float = Field(gt=0)
-    p99: float | None = Field(default=None, gt=0)
-    scale: Number = 1.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Quantiles:
-        values = [self.p10, self.p50, self.p90, *([self.p99] if self.p99 else [])]
-        if values != sorted(values):
-            raise ValueError("quantiles must not decrease")
-        return self
-
-
-class Distribution(Strict):
-    """Lengths of a family given by mean and 95 % quantile (never fitted on logs)."""
-
-    family: Literal["gamma", "lognormal", "weibull", "fixed"] = "gamma"
-    mean: Number
-    p95_over_mean: float = Field(default=2.5, gt=1)
-
-
-class Empirical(Strict):
-    """Lengths as observed; `scale` multiplies them."""
-
-    values: list[NonNegative] = Field(min_length=1)
-    scale: Number = 1.0
-
-
-Length = Number | Quantiles | Distribution | Empirical
 
 
 class Volume(Strict):
@@ -268,10 +204,10 @@ class Workload(Strict):
     tiers: Tiers = Tiers()
     cache: Cache = Cache()
     compaction: Compaction = Compaction()
-    routing: list[Route] = []
+    routing: list[Route] = Field(default_factory=list)
     fallback_variant: str | None = None
     fallback_rate: Share | None = None
-    labels: list[str] = []
+    labels: list[str] = Field(default_factory=list)
     images: Images = Images()
     success_rate: float = Field(default=1.0, gt=0, le=1)
     can_wait: Share = 0.0
@@ -305,8 +241,8 @@ class Scenario(Strict):
     draws: int = Field(default=4096, ge=64, le=262_144)
     seller: str | None = None
     variants: list[str] = Field(default=["gpt-5.2"], min_length=1)
-    limits: dict[str, Limits] = {}
-    routing: list[Route] = []
+    limits: dict[str, Limits] = Field(default_factory=dict)
+    routing: list[Route] = Field(default_factory=list)
     workloads: list[Workload] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -317,13 +253,6 @@ class Scenario(Strict):
             if sum(r.share or 0.0 for r in w.routing if r.when is None) > 1:
                 raise ValueError(f"the shares under routing add up to more than 1 for {w.name}")
         return self
-
-
-def middle(value: Number) -> float:
-    """The central value of a number: itself, or the middle of its range."""
-    if isinstance(value, str):
-        raise ScenarioError("a number is still 'from store'; fill it in from a store first")
-    return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
 
 
 def parse_scenario(text: str, origin: str = "scenario") -> Scenario:
@@ -358,57 +287,8 @@ def check_scenario(data: dict[str, Any], origin: str = "scenario") -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        lines = _explanations(error.errors())
+        lines = explained(error, data, Scenario)
         raise ScenarioError("\n".join(f"{origin}: {line}" for line in lines)) from error
-
-
-def _explanations(errors: list[Any]) -> list[str]:
-    """One line a place: a number has several allowed forms, each of which pydantic reports."""
-    places: dict[str, list[Any]] = {}
-    for error in errors:
-        # Names of union members are pydantic's, not the file's.
-        named = [p for p in error["loc"] if isinstance(p, int) or _in_file(str(p))]
-        places.setdefault(".".join(str(p) for p in named) or "top level", []).append(error)
-    lines: list[str] = []
-    for where, found in places.items():
-        said = [e for e in found if e["type"] == "value_error"]
-        unknown = [e for e in found if e["type"] == "extra_forbidden"]
-        if said:
-            lines += [f"{where}: {e['msg'].removeprefix('Value error, ')}" for e in said]
-        elif unknown:
-            key = str(unknown[0]["loc"][-1])
-            near = difflib.get_close_matches(key, sorted(_KEYS), 1)
-            lines.append(
-                f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-            )
-        elif len(found) > 1:
-            lines.append(
-                f"{where}: must be a number of zero or more, a range {{ p10 = ..., p90 = ... }}, "
-                f'"from store", or, for lengths, quantiles, a distribution or values; '
-                f"got {found[0]['input']!r}"
-            )
-        else:
-            lines.append(f"{where}: {found[0]['msg']}")
-    return lines
-
-
-def _fields(model: type[BaseModel]) -> set[str]:
-    return set(model.model_fields)
-
-
-_KEYS = set().union(
-    *(_fields(m) for m in (
-        Scenario, Workload, Volume, Structure, Output, Failures, Tiers, Cache, Compaction, Route,
-        When, Images, Limits, Range, Quantiles, Distribution, Empirical,
-    ))
-)  # fmt: skip
-
-
-def _in_file(part: str) -> bool:
-    return not part.startswith("function-") and part not in {
-        "Range", "Quantiles", "Distribution", "Empirical", "float", "constrained-float",
-        "literal['from store']",
-    }  # fmt: skip
 
 
 def schema() -> dict[str, Any]:

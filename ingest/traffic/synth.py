@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.lengths import mean_of, quantile_of
-from ingest.traffic.scenario import Length, ScenarioError, Structure, Workload, middle
+from ingest.traffic.numbers import Length, ScenarioError, middle
+from ingest.traffic.scenario import Structure, Workload
 from ingest.traffic.sobol import normal
 from ingest.traffic.trace import Trace
 

@@ -18,11 +18,12 @@ import numpy.typing as npt
 from ingest.traffic.efforts import effort_ratio
 from ingest.traffic.lengths import uncertain
 from ingest.traffic.load import load_trace
+from ingest.traffic.numbers import Number, Range, ScenarioError, middle
 from ingest.traffic.predict import recent_weights
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
 from ingest.traffic.routing import assign
-from ingest.traffic.scenario import Number, Range, ScenarioError, Volume, Workload, middle
+from ingest.traffic.scenario import Volume, Workload
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.sobol import Z90
 from ingest.traffic.synth import calls_per_session, library_size, make_sessions, shared_tokens
@@ -394,7 +395,7 @@ def _ends(r: Range) -> tuple[float, float]:
 
 
 def _at(value: object, level: float) -> object:
-    from ingest.traffic.scenario import Distribution, Empirical, Quantiles
+    from ingest.traffic.numbers import Distribution, Empirical, Quantiles
 
     if isinstance(value, Quantiles | Empirical):
         return value.model_copy(update={"scale": level})

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.traffic import generate, parse_scenario, simulate
+from ingest.traffic.numbers import ScenarioError
 from ingest.traffic.routing import assign, turns_of, variants_of, whole_session_shares
-from ingest.traffic.scenario import ScenarioError
 from ingest.traffic.trace import Trace
 from tests.traffic.prices import PRICES
 

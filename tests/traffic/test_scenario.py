@@ -8,7 +8,7 @@ import pytest
 from ingest.traffic import ScenarioError, load_scenario, parse_scenario, scenario_template, schema
 from ingest.traffic.efforts import EFFORTS, effort_ratio
 from ingest.traffic.lengths import mean_of, quantile_of
-from ingest.traffic.scenario import Distribution, Empirical, Quantiles, middle
+from ingest.traffic.numbers import Distribution, Empirical, Quantiles, middle
 
 LEAST = """
 [[workloads]]
@@ -30,11 +30,12 @@ def test_the_least_scenario():
         (LEAST + "sesions_per_day = 3\n", "unknown key 'sesions_per_day'; did you mean 'sessions_"),
         ("sede = 1\n" + LEAST, "top level|sede: unknown key 'sede'; did you mean 'seed'"),
         (LEAST.replace("= 10", '= "many"'), "must be a number of zero or more, a range"),
-        (LEAST.replace("= 10", "= -1"), "must be a number of zero or more"),
-        (LEAST.replace("= 10", "= { p10 = 3, p90 = 1 }"), r"p90 \(1.0\) must not be below p10"),
+        (LEAST.replace("= 10", "= -1"), "sessions_per_day: must be at least 0, got -1"),
+        (LEAST.replace("= 10", "= inf"), "sessions_per_day: must be a finite number"),
+        (LEAST.replace("= 10", "= { p10 = 3, p90 = 1 }"), r"p90 \(1\) must not be below p10 \(3\)"),
         (LEAST + "calls_per_day = 3\n", "exactly one of"),
         (LEAST + "[workloads.tiers]\nbatch = 0.7\nflex = 0.4\n", "add up to more than 1"),
-        (LEAST + '[workloads.output]\neffort = "hihg"\n', "effort"),
+        (LEAST + '[workloads.output]\neffort = "hihg"\n', "got 'hihg'; did you mean 'high'"),
         (LEAST + "hour_shape = [1, 2]\n", "at least 24"),
         ("days = 30\n", "workloads"),
         ("days = [\n", "not valid TOML"),
@@ -44,6 +45,58 @@ def test_the_least_scenario():
 def test_what_is_refused(text, message):
     with pytest.raises(ScenarioError, match=message):
         parse_scenario(text)
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ScenarioError) as error:
+        parse_scenario(text, "s")
+    return str(error.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        # Of a table only the form it was meant as is spoken of, once.
+        (
+            "tokens = { mean = { p10 = -1, p90 = 4 } }",
+            ["output.tokens.mean.p10: must be greater than 0, got -1"],
+        ),
+        (
+            "tokens = { mean = 5, famly = 1 }",
+            ["tokens.famly: unknown key 'famly'; did you mean 'family'?"],
+        ),
+        ("tokens = { values = [3, -1] }", ["output.tokens.values[2]: must be at least 0, got -1"]),
+        (
+            "tokens = { p10 = 1, p80 = 5 }",
+            ["tokens.p90: is missing", "tokens.p80: unknown key 'p80'; did you mean 'p90'?"],
+        ),
+        ("n = 1.5", ["output.n: must be a whole number, got 1.5"]),
+        # A key of another table is sent home rather than to its nearest neighbour.
+        ("turns = 4", ["output.turns: unknown key 'turns'; it belongs in [workloads.structure]"]),
+        ("days = 4", ["output.days: unknown key 'days'; it belongs at the top of the file"]),
+        (
+            "qqq = 4",
+            [
+                "output.qqq: unknown key 'qqq'; there are tokens, reasoning_tokens, effort, reference_effort, "
+                "median_scale, tail_scale, max_output, n"
+            ],
+        ),
+    ],
+)
+def test_one_line_a_problem(line: str, said: list[str]) -> None:
+    got = problems(LEAST + f"[workloads.output]\n{line}\n")
+    assert len(got) == len(said)
+    for told, expected in zip(got, said, strict=True):
+        assert told.startswith("s: workload chat: output.")
+        assert told.endswith(expected)
+
+
+def test_a_number_that_is_none_names_the_forms_it_may_have() -> None:
+    (plain,) = problems(LEAST.replace("= 10", '= "many"'))
+    assert plain.endswith("p90 = ... } or \"from store\", got 'many'")
+    (length,) = problems(LEAST + '[workloads.output]\ntokens = "many"\n')
+    assert "a distribution { mean = ... }" in length
+    assert "a distribution" not in plain
 
 
 def test_numbers_may_be_ranges_or_from_the_store():

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.traffic import load_trace, trace_from_store, write_trace
+from ingest.traffic.numbers import ScenarioError
 from ingest.traffic.replaying import AppliedRule, cached_under
-from ingest.traffic.scenario import ScenarioError
 from ingest.traffic.stored import blocks_of
 from ingest.traffic.synth import count_file
 from ingest.traffic.trace import Trace, TraceError

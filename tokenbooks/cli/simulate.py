@@ -77,7 +77,7 @@ def run(
     Numbers "from store" are read from the database. Exit code 1 when a variant is unpriced.
     """
     from ingest.traffic import fill_from_store, load_scenario, simulate
-    from ingest.traffic.scenario import FROM_STORE
+    from ingest.traffic.numbers import FROM_STORE
 
     if not scenario.is_file():
         fail(f"{scenario}: no such file; `tokenbooks simulate init` writes one")

@@ -1,0 +1,123 @@
+"""The numbers of a scenario: plain, a range, "from store"; lengths also as a distribution.
+
+>>> middle(Range(p10=500, p90=2000)), middle(4)
+(1000.0, 4.0)
+
+A table's keys say which form was meant, so that what is wrong with it is said of that form alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from ingest.traffic.sobol import geometric_middle
+
+FROM_STORE = "from store"
+# The forms' names in pydantic's places; none can be a key of a file.
+PLAIN, RANGE, STORED = "<number>", "<range>", "<store>"
+QUANTILES, FAMILY, VALUES = "<quantiles>", "<distribution>", "<values>"
+
+
+class ScenarioError(ValueError):
+    """A scenario that cannot be used; one line a problem, each naming its place."""
+
+
+class Strict(BaseModel):
+    """A table of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Range(Strict):
+    """An uncertain number: it lies below p10 with 10 % and above p90 with 10 % probability."""
+
+    p10: float = Field(gt=0)
+    p90: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.p90 < self.p10:
+            raise ValueError(f"p90 ({self.p90:g}) must not be below p10 ({self.p10:g})")
+        return self
+
+
+def number_form(value: Any) -> str:
+    """Which form of a number is meant."""
+    if isinstance(value, Range | Mapping):
+        return RANGE
+    return STORED if value == FROM_STORE else PLAIN
+
+
+def length_form(value: Any) -> str:
+    """Which form of a length is meant: a table by the first key that only one form has."""
+    for model, form, keys in (
+        (Empirical, VALUES, {"values"}),
+        (Distribution, FAMILY, {"mean", "family", "p95_over_mean"}),
+        (Quantiles, QUANTILES, {"p50", "p99"}),
+    ):
+        if isinstance(value, model) or (isinstance(value, Mapping) and keys & value.keys()):
+            return form
+    return number_form(value)
+
+
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[
+    Annotated[NonNegative, Tag(PLAIN)]
+    | Annotated[Range, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+
+
+class Quantiles(Strict):
+    """Lengths given by quantiles of single requests; interpolated on a log scale."""
+
+    p10: float = Field(ge=0)
+    p50: float = Field(gt=0)
+    p90: float = Field(gt=0)
+    p99: float | None = Field(default=None, gt=0)
+    scale: Number = 1.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Quantiles:
+        values = [self.p10, self.p50, self.p90, *([self.p99] if self.p99 else [])]
+        if values != sorted(values):
+            raise ValueError("quantiles must not decrease")
+        return self
+
+
+class Distribution(Strict):
+    """Lengths of a family given by mean and 95 % quantile (never fitted on logs)."""
+
+    family: Literal["gamma", "lognormal", "weibull", "fixed"] = "gamma"
+    mean: Number
+    p95_over_mean: float = Field(default=2.5, gt=1)
+
+
+class Empirical(Strict):
+    """Lengths as observed; `scale` multiplies them."""
+
+    values: list[NonNegative] = Field(min_length=1)
+    scale: Number = 1.0
+
+
+Length = Annotated[
+    Annotated[NonNegative, Tag(PLAIN)]
+    | Annotated[Range, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)]
+    | Annotated[Quantiles, Tag(QUANTILES)]
+    | Annotated[Distribution, Tag(FAMILY)]
+    | Annotated[Empirical, Tag(VALUES)],
+    Discriminator(length_form),
+]
+
+
+def middle(value: Number) -> float:
+    """The central value of a number: itself, or the middle of its range."""
+    if isinstance(value, str):
+        raise ScenarioError("a number is still 'from store'; fill it in from a store first")
+    return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
