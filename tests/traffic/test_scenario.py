@@ -77,8 +77,8 @@ def problems(text: str) -> list[str]:
         (
             "qqq = 4",
             [
-                "output.qqq: unknown key 'qqq'; there are tokens, reasoning_tokens, effort, reference_effort, "
-                "median_scale, tail_scale, max_output, n"
+                "output.qqq: unknown key 'qqq'; there are tokens, reasoning_tokens, effort, "
+                "reference_effort, median_scale, tail_scale, max_output, n"
             ],
         ),
     ],
