@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import io
 import json
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -183,8 +184,8 @@ class Source:
             yield texts[0][0], name, whole
 
 
-BROKEN = (OSError, EOFError, zlib.error)
-"""What gzip, zlib and Arrow's zstd raise in the middle of a stream that is cut off or damaged."""
+BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError)
+"""What gzip, zlib, zipfile and zstd raise in the middle of a stream that is cut off or damaged."""
 
 
 def _broken(error: BaseException) -> str:
@@ -278,6 +279,8 @@ def look(path: Path) -> Source:
         with path.open("rb") as stream:
             magic = stream.read(4)
         compression = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd"}.get(magic[:2], "")
+        if magic == ZIP and len(zip_members(path)) == 1:
+            compression = "zip"
         with _open(path, compression) as stream:
             head = stream.read(HEAD_BYTES)
     except PermissionError as error:
@@ -304,6 +307,8 @@ def look_at_bytes(data: bytes, name: str = "-") -> Source:
 def _open(path: Path, compression: str) -> BinaryIO:
     if compression == "gzip":
         return cast(BinaryIO, gzip.open(path, "rb"))
+    if compression == "zip":
+        return _member(path)
     if compression == "zstd":
         return cast(BinaryIO, _zstd(path))
     return path.open("rb")
@@ -315,6 +320,27 @@ def _zstd(path: Path) -> io.BufferedIOBase:
 
     stream = pa.CompressedInputStream(pa.OSFile(str(path), "rb"), "zstd")
     return io.BufferedReader(cast(Any, stream))
+
+
+ZIP = b"PK\x03\x04"
+
+
+def zip_members(path: Path) -> list[zipfile.ZipInfo]:
+    """The files in a ZIP archive, without what macOS adds; none where it is no whole archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = archive.infolist()
+    except BROKEN:
+        return []
+    return [m for m in found if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+
+
+def _member(path: Path) -> BinaryIO:
+    """The only file of an archive, as a stream. An encrypted one raises `OSError`."""
+    member = zip_members(path)[0]
+    if member.flag_bits & 1:
+        raise OSError("the ZIP archive is encrypted: unpack it first")
+    return cast(BinaryIO, zipfile.ZipFile(path).open(member))
 
 
 _SSE_FIELDS = ("event:", "data:", "id:", "retry:", ":")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest import fast
-from ingest.files import Source, UnreadableFile, look, look_at_bytes
+from ingest.files import ZIP, Source, UnreadableFile, look, look_at_bytes, zip_members
 from ingest.readers import all_readers
 from ingest.readers.base import ReadContext, Reader
 from ingest.readers.mapping import MappingError, check_mapping, columns_of
@@ -38,7 +38,7 @@ Progress = Callable[[str, int], None]
 
 _SKIPPED_NAMES = {".git", "__pycache__", "node_modules", ".venv"}
 _SKIPPED_ENDINGS = {
-    ".duckdb", ".wal", ".py", ".md", ".png", ".jpg", ".pdf", ".zip", ".toml", ".html", ".lock",
+    ".duckdb", ".wal", ".py", ".md", ".png", ".jpg", ".pdf", ".toml", ".html", ".lock",
 }  # fmt: skip
 
 
@@ -126,6 +126,9 @@ def recognise(source: Source, options: ImportOptions) -> tuple[Reader | None, fl
     )
     sure, _, reader = ranked[0]
     if sure < SURE_ENOUGH:
+        packed = len(zip_members(source.path)) if source.head[:4] == ZIP else 0
+        if packed:
+            return None, sure, f"a ZIP archive of {packed} files: unpack it and import the folder"
         what = {"binary": "binary data", "csv": "text or a table"}.get(source.kind, source.kind)
         columns = columns_of(source)[:8] if source.kind in ("csv", "parquet") else []
         hint = (
@@ -227,8 +230,12 @@ def import_bytes(
     return import_source(store, catalogue, look_at_bytes(data, name), options)
 
 
-def plan(path: Path, options: ImportOptions) -> FileReport:
-    """What importing a file would do, without a store: its format, records and rejects."""
+def plan(path: Path, options: ImportOptions, seen: set[str] | None = None) -> FileReport:
+    """What importing a file would do, without a store: its format, records and rejects.
+
+    `seen` are the keys of the calls in the files before it, which are not new in this one; those of
+    this file are added.
+    """
     report = FileReport(str(path), "planned")
     try:
         source = look(path)
@@ -245,7 +252,8 @@ def plan(path: Path, options: ImportOptions) -> FileReport:
     except MappingError as error:
         report.state, report.error = "failed", str(error)
         return report
-    keys: set[str] = set()
+    keys = set[str]() if seen is None else seen
+    before = len(keys)
     extract = Extract(ledger.Entry(str(path), "", options.stamp, reader.name, source.size))
     try:
         for record in extract.records(results, options):
@@ -256,8 +264,8 @@ def plan(path: Path, options: ImportOptions) -> FileReport:
         return report
     report.rejects, report.rejected = extract.entry.rejects, len(extract.entry.rejects)
     report.reported = len(extract.reported)
-    report.added = len(keys)
-    report.duplicates = report.records - len(keys)
+    report.added = len(keys) - before
+    report.duplicates = report.records - report.added
     report.notes = context.notes
     return report
 

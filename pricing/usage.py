@@ -92,8 +92,14 @@ def read_usage(raw: Any, provider: str = "") -> Reading:
     unknown = [k for k in reading.counts if k not in COUNTED]
     if unknown:  # pragma: no cover - a programming error, not an input error
         raise AssertionError(f"reader made unknown meters {unknown}")
+    stated = {name for name, value in reading.counts.items() if value}
+    if stated & _MADE and not any(reading.counts.get(name) is not None for name in INPUT):
+        reading.flags.append("the response states no prompt tokens: only its output is counted")
     _check_total(reading)
     return reading
+
+
+_MADE = frozenset(OUTPUT)
 
 
 def _mapping(raw: Any) -> Mapping[str, Any]:

@@ -75,6 +75,7 @@ class Envelope:
     request: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
     time: datetime | None = None
+    unread_time: str | None = None
     request_id: str | None = None
     key: str | None = None
     tier: str | None = None
@@ -141,6 +142,9 @@ def make_records(
         key = envelope.key or call_key(provider, str(envelope.request_id))
     else:
         key = context.keys.key(content if content is not None else reading.counts)
+    if occurred is None and envelope.unread_time:
+        why = f"{envelope.unread_time} is no time this reads: the file's is assumed"
+        envelope.flags.append(why)
     dimensions, rest = split_tags({**envelope.tags, **(tags or {})})
     requested = envelope.request.get("service_tier")
     record = UsageRecord(

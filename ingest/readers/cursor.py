@@ -92,7 +92,7 @@ def _record(row: Mapping[str, Any], line: int, context: ReadContext) -> UsageRec
     failed = kind.startswith(("errored", "aborted"))
     counted = any(v is not None for v in counts.values())
     if failed and not counted and not cost:
-        counts = {"input_uncached": 0, "output_text": 0}
+        counts |= {"input_uncached": 0, "output_text": 0}
         flags.append(f"{short_text(row.get('Kind'))}: not billed")
     return UsageRecord(
         call_key=f"cursor:{context.keys.key(dict(row))}",

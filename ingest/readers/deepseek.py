@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ingest.files import BadLine, Source, look_at_bytes
+from ingest.files import ZIP, BadLine, Source, look_at_bytes
 from ingest.readers.aggregates import cell_amount, cell_count, named, one_row_a_slice
 from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns as columns_of
@@ -35,7 +35,7 @@ _METERS = {
     "input_cache_miss_tokens": "input_uncached",
     "output_tokens": "output_text",
 }
-_ZIP = b"PK\x03\x04"
+
 _LARGEST = 256 * 1024 * 1024
 
 
@@ -48,7 +48,7 @@ class PlatformExport:
 
     def identify(self, source: Source) -> float:
         """By the columns; a ZIP by the names of its members."""
-        if source.head.startswith(_ZIP):
+        if source.head.startswith(ZIP):
             return 0.9 if next(_members(source), None) is not None else 0.0
         if source.kind != "csv":
             return 0.0
@@ -59,7 +59,7 @@ class PlatformExport:
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """One usage row and one cost row a slice."""
-        tables = list(_members(source)) if source.head.startswith(_ZIP) else [source]
+        tables = list(_members(source)) if source.head.startswith(ZIP) else [source]
         if not tables:
             yield Reject("no amount-….csv and no cost-….csv in the archive")
         usage: dict[str, ReportedRow] = {}

@@ -67,9 +67,6 @@ class GeminiBody:
         except UsageError as error:
             yield reject(error, envelope.line, usage)
             return
-        stated = {name for name, value in reading.counts.items() if value is not None}
-        if stated and not any(name.startswith(("input", "cache")) for name in stated):
-            reading.flags.append("the response states no prompt tokens: only its output is counted")
         if envelope.time is None:
             envelope.time = _sdk_time(body)
         response_id = short_text(body.get("responseId", body.get("response_id")))

@@ -20,6 +20,7 @@ from ingest.readers.base import Envelope
 from ingest.readers.cells import json_object
 from ingest.readers.streams import SAMPLED, stream_reader
 from ingest.record import instant, short_text
+from pricing.usage import shown
 
 TIME_KEYS = (
     "timestamp", "time", "ts", "occurred_at", "created_at", "date", "startedDateTime", "start_time",
@@ -191,6 +192,8 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     for name in TIME_KEYS:
         if name in document:
             envelope.time = envelope.time or instant(document[name])
+            if envelope.time is None and document[name] and not envelope.unread_time:
+                envelope.unread_time = f"{name} = {shown(document[name])}"
     if not body_like:
         for name in ("metadata", "tags", "labels"):
             value = document.get(name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from ingest.files import BadLine, UnreadableFile, look, look_at_bytes, parse
+from ingest.importer import ImportOptions, recognise
 
 
 def write(folder: Path, content: bytes, name: str = "x") -> Path:
@@ -125,3 +127,34 @@ def test_events_of_a_saved_stream(tmp_path: Path) -> None:
         )
     )
     assert list(source.events()) == [(3, "a", {"n": 1}), (6, "", {"n": 2})]
+
+
+def test_an_archive_of_one_file_is_that_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("logs/", "")
+        archive.writestr("logs/a.jsonl", '{"a": 1}\n{"a": 2}\n')
+        archive.writestr("__MACOSX/logs/._a.jsonl", "x")
+    source = look(tmp_path / "a.zip")
+    assert (source.kind, source.compression) == ("jsonl", "zip")
+    assert [d for _, d in source.documents()] == [{"a": 1}, {"a": 2}]
+    (tmp_path / "a.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    assert source.sha256 == look(tmp_path / "a.jsonl").sha256  # packed otherwise, the same log
+
+
+def test_an_archive_of_several_files_is_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.jsonl", "{}")
+        archive.writestr("b.jsonl", "{}")
+    reader, _, why = recognise(look(tmp_path / "a.zip"), ImportOptions())
+    assert reader is None
+    assert why == "a ZIP archive of 2 files: unpack it and import the folder"
+
+
+def test_a_damaged_archive_is_no_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", '{"a": 1}\n' * 5000)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[45:60] = b"x" * 15
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(UnreadableFile):
+        look(tmp_path / "a.zip")

@@ -333,6 +333,14 @@ def test_a_plan_stores_nothing_and_says_what_would_be_done(tmp_path: Path) -> No
     assert plan(damaged, ImportOptions(format="table")).state == "failed"
 
 
+def test_a_plan_of_several_files_counts_a_call_once(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(lines([chat(1), chat(2)]))
+    (tmp_path / "b.jsonl").write_text(lines([chat(2), chat(3)]))
+    seen: set[str] = set()
+    reports = [plan(tmp_path / n, ImportOptions(), seen) for n in ("a.jsonl", "b.jsonl")]
+    assert [(r.added, r.duplicates) for r in reports] == [(2, 0), (1, 1)]
+
+
 def test_the_ledger_says_what_was_imported(store: Store, put_file: Put) -> None:
     put_file(lines([chat(1, created=1767225600), chat(2, created=1767229200)]) + "broken\n")
     row = store.con.execute(

@@ -185,3 +185,19 @@ def test_a_body_states_its_tier_beside_the_usage() -> None:
     # What the usage itself states is nearer to the bill than what stands around it.
     inner = {**usage, "service_tier": "priority"}
     assert read_usage({"service_tier": "flex", "usage": inner}).tier == "priority"
+
+
+def test_an_output_without_an_input_is_said() -> None:
+    reading = read_usage({"prompt_tokens": None, "completion_tokens": 10})
+    assert reading.flags == ["the response states no prompt tokens: only its output is counted"]
+    assert not read_usage({"prompt_tokens": 0, "completion_tokens": 10}).flags
+
+
+def test_xai_states_its_charge_in_ticks() -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "cost_in_usd_ticks": 318_319_000}
+    assert read_usage(usage).cost_usd == Decimal("0.0318319")
+    assert read_usage({**usage, "cost": 0.5}).cost_usd == Decimal("0.5")
+    assert read_usage({**usage, "cost_in_usd_ticks": -1}).cost_usd is None
+    assert read_usage({**usage, "num_sources_used": 3}).flags == [
+        "3 search sources are billed beside the tokens: no meter counts them"
+    ]

@@ -72,3 +72,10 @@ def test_sample_stream_with_and_without_usage() -> None:
     assert counts(only) == {"input_uncached": 75, "output_text": 51}
     (only,) = calls(read_all(bodies, sample("openai-chat/stream-no-usage-5.sse")))
     assert (counts(only), only.finality) == ({}, "partial")
+
+
+def test_a_time_that_is_none_is_said_not_hidden() -> None:
+    body = {"id": "chatcmpl-0123456789abcdef0123", "usage": {"prompt_tokens": 1}}
+    (call,) = calls(read_lines(bodies, [{"ts": "31/12/2025", "response": body}]))
+    assert call.time_assumed
+    assert call.flags == ["ts = '31/12/2025' is no time this reads: the file's is assumed"]

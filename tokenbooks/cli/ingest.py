@@ -84,7 +84,8 @@ def ingest(
     if lake is not None and db is not None:
         fail("--db and --lake: import into one of them", MISUSE)
     if dry_run:
-        reports = [importer.plan(p, options) for p in importer.find_files(paths)]
+        seen: set[str] = set()
+        reports = [importer.plan(p, options, seen) for p in importer.find_files(paths)]
     elif lake is not None:
         from ingest.lake import LakeError, ingest_to_lake
 
