@@ -349,3 +349,41 @@ def test_the_command_in_80_columns_json_and_exit_codes(
     code, _, err = tokenbooks("reconcile", "--since", "2027-01-01", "--db", str(store.path))
     assert code == 3
     assert "nothing to compare with" in err
+
+
+def import_as(store: Store, number: int, rows: Sequence[ReportedRow]) -> None:
+    with store.transaction() as con:
+        ledger.store_reported(con, rows, number)
+
+
+def test_two_cuts_of_one_day_are_one_total(store: Store) -> None:
+    put(store, [call(1)])
+    import_as(store, 2, [cost("1.75", line_item=None)])
+    import_as(store, 3, [cost("0.75", line_item=None, project="a")])
+    import_as(store, 4, [cost("1.00", line_item=None, project="b")])
+    answer = reconcile_reports(store.con, default_catalogue())
+    assert (answer.total.charged_pico, answer.total.residual_pico) == (1_750_000_000_000, 0)
+    assert answer.notes == ("1 row of openai-org left out: the same days told in another cut",)
+    # Asked by variant, the cut that states one is taken, though another has the day as well.
+    import_as(store, 5, [cost("1.75")])
+    by_variant = reconcile_reports(store.con, default_catalogue(), ["variant"])
+    assert [(r.keys[3], r.charged_pico) for r in by_variant.rows] == [
+        ("gpt-5.2", 1_750_000_000_000)
+    ]
+
+
+def test_two_cuts_of_a_usage_report_count_missing_calls_once(store: Store) -> None:
+    put(store, [call(1)])
+    import_as(store, 2, [cost("3.50", line_item=None), usage(2 * MILLION)])
+    import_as(store, 3, [usage(2 * MILLION, project="a")])
+    total = reconcile_reports(store.con, default_catalogue()).total
+    assert total.causes["missing_calls"] == total.residual_pico == 1_750_000_000_000
+
+
+def test_a_gateways_report_is_compared_with_its_own_log(store: Store) -> None:
+    put(store, [call(1), call(2, source_format="openai-chat")])
+    row = cost("1.75", line_item=None)
+    row.source_format, row.provider = "litellm-daily", "litellm"
+    import_as(store, 2, [row])
+    answer = reconcile_reports(store.con, default_catalogue())
+    assert (answer.total.calls, answer.total.residual_pico) == (1, 0)
