@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingest import fast
 from ingest.files import ZIP, Source, UnreadableFile, look, look_at_bytes, zip_members
@@ -25,8 +25,11 @@ from ingest.readers.base import ReadContext, Reader
 from ingest.readers.mapping import MappingError, check_mapping, columns_of
 from ingest.record import DIMENSIONS, Reject, ReportedRow, UsageRecord
 from ingest.store import ledger, load
-from ingest.store.database import Store
+from ingest.store.database import Store, bounded
 from pricing.catalogue import Catalogue
+
+if TYPE_CHECKING:
+    import duckdb
 
 SURE_ENOUGH = 0.3
 """Confidence below which a file is not imported by guess."""
@@ -315,23 +318,37 @@ class Extract:
                 self.reported.append(result)
 
 
-def staged_batches(
-    extract: Extract,
-    results: Iterator[Any],
+def stage_source(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    reader: Reader,
     options: ImportOptions,
+    entry: ledger.Entry,
     progress: Progress | None = None,
-) -> Iterator[list[tuple[Any, ...]]]:
-    """The records of a file as rows of `load.STAGE_COLUMNS`, some thousand at a time."""
+) -> Extract:
+    """Stage a file's records in a table `load.STAGE` of this connection: most lines in bulk, the
+    rest one by one. Raises `MappingError`, `UnreadableFile`.
+
+    The connection holds some thousand records, its table the others: bound its memory
+    (`database.bounded`) where a file may be large.
+    """
+    bulk = fast.prepare(source, reader, options)
+    results, context = read_source(bulk or source, reader, options)
+    extract = Extract(entry)
+    load.create_stage(con)
+    if bulk is not None:
+        bulk.into(con, lambda number: extract.staged(number, progress))
     rows: list[tuple[Any, ...]] = []
     for record in extract.records(results, options):
         rows.append(load.stage_row(record))
         if len(rows) >= BATCH:
-            yield rows
+            load.stage(con, rows)
             rows = []
             if progress is not None:
-                progress(extract.entry.path, extract.entry.records)
-    if rows:
-        yield rows
+                progress(entry.path, entry.records)
+    load.stage(con, rows)
+    entry.notes = context.notes
+    return extract
 
 
 def import_source(
@@ -355,21 +372,13 @@ def import_source(
         if known is not None:
             report.state, report.records = "unchanged", known
             return report
-        bulk = fast.prepare(source, reader, options)
-        results, context = read_source(bulk or source, reader, options)
-        extract = Extract(entry)
-        with store.transaction() as con:
-            load.create_stage(con)
-            if bulk is not None:
-                bulk.into(con, lambda number: extract.staged(number, progress))
-            for rows in staged_batches(extract, results, options, progress):
-                load.stage(con, rows)
-            entry.notes = context.notes
+        with bounded(store.con), store.transaction() as con:
+            extract = stage_source(con, source, reader, options, entry, progress)
             merged, report.reported = ledger.commit(con, catalogue, entry, extract.reported)
         report.records, report.rejects = entry.records, entry.rejects
         report.added, report.replaced = merged.added, merged.replaced
         report.duplicates, report.rejected = merged.duplicates, len(entry.rejects)
-        report.notes = context.notes
+        report.notes = entry.notes
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
     except Exception as error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.lake.export import COLUMNS, short_hash, write_rows
 from ingest.lake.folder import USAGE, Batch, LakeError, LakeFolder
 from ingest.store import ledger, load
+from ingest.store.database import staging_area
 from pricing import sql
 
 if TYPE_CHECKING:
@@ -55,52 +56,47 @@ def _ingest_source(folder: LakeFolder, source: Any, options: ImportOptions) -> F
         return report
     report.format = reader.name
     name = f"log-{short_hash(source.sha256, options.stamp)}"
-    con = duckdb.connect()
+    entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
     try:
-        con.execute("SET enable_progress_bar = false")
-        con.execute("SET TimeZone = 'UTC'")
-        load.create_stage(con)
-        entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
-        results, context = importer.read_source(source, reader, options)
-        extract = importer.Extract(entry)
-        for rows in importer.staged_batches(extract, results, options):
-            load.stage(con, rows)
-        report.records, report.rejects = entry.records, entry.rejects
-        report.rejected = len(report.rejects)
-        report.notes = list(context.notes)
-        if extract.reported:
-            report.notes.append(
-                f"{len(extract.reported)} rows of an aggregated report are not for a lake: import"
-                " them into a store to reconcile"
-            )
-        _append(con, folder, name, report)
+        if folder.batch(name) is not None:
+            report.state = "unchanged"
+            return report
+        with staging_area() as con:
+            extract = importer.stage_source(con, source, reader, options, entry)
+            report.records, report.rejects = entry.records, entry.rejects
+            report.rejected = len(report.rejects)
+            report.notes = list(entry.notes)
+            if extract.reported:
+                report.notes.append(
+                    f"{len(extract.reported)} rows of an aggregated report are not for a lake:"
+                    " import them into a store to reconcile"
+                )
+            _append(con, folder, name, report)
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
-    except (OSError, LakeError) as error:
+    except (OSError, LakeError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         report.state, report.error = "failed", f"the lake cannot be written: {error}"
-    finally:
-        con.close()
     return report
 
 
 def _append(con: Any, folder: LakeFolder, name: str, report: FileReport) -> None:
     """Write what is staged as one batch, each call of it once."""
-    if folder.batch(name) is not None:
-        report.state = "unchanged"
-        return
     load.best_of_batch(con, 0)
-    dates = con.execute(
-        "SELECT occurred_at::DATE AS date, count(*) FROM best GROUP BY date ORDER BY date"
-    ).fetchall()
     columns = ", ".join(f"u.{c}" for c in COLUMNS if c != "kinds")
-    query = (
-        f"SELECT {columns}, {sql.kinds()} AS kinds FROM best AS u"
-        " WHERE u.occurred_at::DATE = ? ORDER BY u.occurred_at, u.call_key"
+    # Sorted once: the query of a date then reads that date's rows only.
+    con.execute(
+        f"CREATE OR REPLACE TEMPORARY TABLE sorted AS SELECT {columns}, {sql.kinds()} AS kinds"
+        " FROM best AS u ORDER BY u.occurred_at, u.call_key"
     )
+    con.execute("DROP TABLE best")
+    dates = con.execute(
+        "SELECT occurred_at::DATE AS date, count(*) FROM sorted GROUP BY date ORDER BY date"
+    ).fetchall()
+    query = "SELECT * FROM sorted WHERE occurred_at >= ? AND occurred_at < ?::DATE + 1"
     paths = []
     for date, count in dates:
         paths.append(f"{USAGE}/date={date}/{name}.parquet")
-        write_rows(con, folder, paths[-1], query, [date])
+        write_rows(con, folder, paths[-1], f"{query} ORDER BY occurred_at, call_key", [date, date])
         report.added += count
     if paths:
         folder.commit(Batch(name, tuple(paths)))

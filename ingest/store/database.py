@@ -75,6 +75,45 @@ class Store:
         self.con.close()
 
 
+IMPORT_MEMORY = "1GiB"
+"""What DuckDB may hold in memory while a file is imported, however large the file: the rest of
+what is staged, sorted and joined waits on disk (`<store>.tmp`, removed when it is done)."""
+
+
+@contextmanager
+def bounded(con: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """Hold the database's memory to `IMPORT_MEMORY` for a while, then to its default again."""
+    import duckdb
+
+    with contextlib.suppress(duckdb.OutOfMemoryException):  # others hold more at this moment
+        con.execute(f"SET memory_limit = '{IMPORT_MEMORY}'")
+    try:
+        yield
+    finally:
+        con.execute("RESET memory_limit")
+
+
+@contextmanager
+def staging_area(beside_what: Path | None = None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A database of its own in which to stage a file for somewhere else: in memory as far as
+    `IMPORT_MEMORY`, beyond it in a folder made in `beside_what` (or where temporary files are)."""
+    import tempfile
+
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix=".staged-", dir=beside_what) as folder:
+        con = duckdb.connect(
+            config={"disabled_optimizers": JOINS_AS_WRITTEN, "temp_directory": folder}
+        )
+        try:
+            con.execute("SET TimeZone = 'UTC'")
+            con.execute("SET enable_progress_bar = false")
+            con.execute(f"SET memory_limit = '{IMPORT_MEMORY}'")
+            yield con
+        finally:
+            con.close()
+
+
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Connect, turning DuckDB's errors into ones that say what to do."""
     import duckdb

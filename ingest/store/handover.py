@@ -22,7 +22,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -31,15 +31,24 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import importer
 from ingest.files import Source, UnreadableFile
-from ingest.importer import Extract, FileReport, ImportOptions, Progress
+from ingest.importer import FileReport, ImportOptions, Progress
 from ingest.readers.mapping import MappingError
 from ingest.record import Reject, ReportedRow
 from ingest.store import book, ledger, load
 from ingest.store.book import arrow_table
-from ingest.store.database import Store, StoreError, StoreHeld, beside, open_store
+from ingest.store.database import (
+    Store,
+    StoreError,
+    StoreHeld,
+    beside,
+    bounded,
+    open_store,
+    staging_area,
+)
 from pricing.catalogue import Catalogue
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 PATIENCE_S = 2.0
@@ -50,6 +59,8 @@ FORMAT = 1
 
 _FACTS = b"tokenbooks"
 _STALE_DRAFT_S = 24 * 3600
+_ROWS = 65_536
+"""Rows held at a time while a batch is written or taken."""
 
 
 def import_or_hand_over(
@@ -124,8 +135,8 @@ def hand_over(
     path: Path, source: Source, options: ImportOptions, *, progress: Progress | None = None
 ) -> FileReport:
     """Read one file and drop it as a batch into the inbox of the store at `path`."""
+    import duckdb
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     report = FileReport(str(source.path))
     reader, report.confidence, why = importer.recognise(source, options)
@@ -136,33 +147,39 @@ def hand_over(
     folder = beside(path, "inbox")
     try:
         entry = ledger.Entry(report.path, source.sha256, options.stamp, reader.name, source.size)
-        results, context = importer.read_source(source, reader, options)
         folder.mkdir(parents=True, exist_ok=True)
-        extract = Extract(entry)
         name = f"{time.time_ns():020d}-{_digest(entry)}.parquet"
         draft = folder / f".{name}.{os.getpid()}.tmp"
         try:
-            schema = _empty().schema
-            with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
-                for rows in importer.staged_batches(extract, results, options, progress):
-                    writer.write_table(arrow_table(load.STAGE_COLUMNS, rows).cast(schema))
-                entry.notes = context.notes
-                writer.add_key_value_metadata({_FACTS: _facts(entry, extract.reported)})
+            with staging_area(folder) as con:
+                extract = importer.stage_source(con, source, reader, options, entry, progress)
+                _write(con, draft, _facts(entry, extract.reported))
             _drop(draft, folder, name, _digest(entry))
         finally:
             draft.unlink(missing_ok=True)
     except (MappingError, UnreadableFile) as error:
         report.state, report.error = "failed", str(error)
         return report
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         report.state = "failed"
         report.error = f"nothing of it was stored: cannot write to {folder}: {error}"
         return report
     report.state = "handed over"
     report.records, report.rejects = entry.records, entry.rejects
     report.rejected, report.reported = len(entry.rejects), len(extract.reported)
-    report.notes = [*context.notes, f"handed to the owner of {path.name} as {name}"]
+    report.notes = [*entry.notes, f"handed to the owner of {path.name} as {name}"]
     return report
+
+
+def _write(con: duckdb.DuckDBPyConnection, draft: Path, facts: str) -> None:
+    """Write what is staged as a batch file, some thousand rows at a time."""
+    import pyarrow.parquet as pq
+
+    schema = _empty().schema
+    with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        for rows in con.sql(f"SELECT * FROM {load.STAGE}").to_arrow_reader(_ROWS):
+            writer.write_batch(rows.cast(schema))
+        writer.add_key_value_metadata({_FACTS: facts})
 
 
 def _digest(entry: ledger.Entry) -> str:
@@ -205,11 +222,27 @@ class BadBatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch file, read."""
+    """A batch file: its facts read, its rows still on disk."""
 
+    path: Path
     entry: ledger.Entry
-    rows: pa.Table
     reported: list[ReportedRow]
+
+    def rows(self) -> Iterator[pa.Table]:
+        """The rows, some thousand at a time. Raises `BadBatch` where the file is damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS):
+                    yield pa.Table.from_batches([batch])
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> BadBatch:
+    return BadBatch(f"not a readable batch ({str(error)[:200]}): import its file again")
 
 
 def batches(path: Path) -> list[Path]:
@@ -239,13 +272,10 @@ def _absorb_one(store: Store, catalogue: Catalogue, found: Path) -> FileReport:
         if known is not None:
             report.state, report.records = "unchanged", known
         else:
-            with store.transaction() as con:
+            with bounded(store.con), store.transaction() as con:
                 load.create_stage(con)
-                con.register("batch_rows", batch.rows)
-                try:
-                    con.execute(f"INSERT INTO {load.STAGE} BY NAME SELECT * FROM batch_rows")
-                finally:
-                    con.unregister("batch_rows")
+                for rows in batch.rows():
+                    book.insert_table(con, load.STAGE, rows)
                 merged, report.reported = ledger.commit(con, catalogue, batch.entry, batch.reported)
             report.records, report.rejects = batch.entry.records, batch.entry.rejects
             report.rejected = len(report.rejects)
@@ -264,21 +294,19 @@ def _absorb_one(store: Store, catalogue: Catalogue, found: Path) -> FileReport:
 
 
 def read_batch(found: Path) -> Batch:
-    """Read a batch file. Raises `BadBatch` when it is damaged or not of this version."""
+    """Read a batch file's facts. Raises `BadBatch` when it is damaged or not of this version."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(found) as file:
-            table, metadata = file.read(), file.metadata.metadata or {}
+            columns, metadata = file.schema_arrow, file.metadata.metadata or {}
     except FileNotFoundError:
         raise
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise BadBatch(
-            f"not a readable batch ({str(error)[:200]}): import its file again"
-        ) from error
+        raise _unreadable(error) from error
     wanted = _empty().schema
-    if table.schema.remove_metadata() != wanted:
+    if columns.remove_metadata() != wanted:
         raise BadBatch(
             "the batch was made by another version of tokenbooks: import its file again with this"
             " one"
@@ -294,7 +322,7 @@ def read_batch(found: Path) -> Batch:
         raise BadBatch(f"the batch lacks its ledger facts ({error}): import its file again") from (
             error
         )
-    return Batch(entry, table, reported)
+    return Batch(found, entry, reported)
 
 
 def _reported_row(facts: Mapping[str, Any]) -> ReportedRow:

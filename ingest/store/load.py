@@ -210,13 +210,12 @@ def merge(
     `small` says that many such batches follow one another: the rollup is left for later, and the
     caller sees to `rollup.catch_up`.
     """
-    total, first_at, last_at, keys = con.execute(
-        "SELECT count(*), min(occurred_at), max(occurred_at), count(DISTINCT call_key)"
-        f" FROM {STAGE}"
+    total, first_at, last_at = con.execute(
+        f"SELECT count(*), min(occurred_at), max(occurred_at) FROM {STAGE}"
     ).fetchall()[0]
     if not total:
         return Merged(0, 0, 0, None, None)
-    best_of_batch(con, int(import_id), repeated=keys < total)
+    best_of_batch(con, int(import_id))
     limit, values = _search_limit(con, window, first_at, last_at)
     names = ", ".join(f"s.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
     con.execute(
@@ -251,31 +250,71 @@ def merge(
     return Merged(added, replaced, total - added - replaced, first_at, last_at)
 
 
-def best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int, *, repeated: bool = True) -> None:
-    """Make `best`: one row a call of what is staged, with the import's id. `repeated`: whether a
-    call may be staged more than once."""
-    batch = f"SELECT *, {import_id} AS import_id, NULL::BIGINT AS stored_row FROM {STAGE}"
-    if repeated:
-        often = f"(SELECT call_key FROM {STAGE} GROUP BY call_key HAVING count(*) > 1)"
-        folded = _fold(f"{batch} WHERE call_key IN {often}")
-        batch = (
-            f"{batch} WHERE call_key NOT IN {often} UNION ALL BY NAME"
-            f" SELECT * EXCLUDE (stored_rows) FROM ({folded})"
-        )
-    con.execute(f"CREATE OR REPLACE TEMPORARY TABLE best AS {batch}")
+def best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int) -> None:
+    """Turn the staging table into `best`: one row a call, with the import's id. Calls staged once
+    stay where they are; only those staged more often are folded."""
+    con.execute(f"ALTER TABLE {STAGE} ADD COLUMN import_id INTEGER DEFAULT {int(import_id)}")
+    con.execute(f"ALTER TABLE {STAGE} ADD COLUMN stored_row BIGINT")
+    con.execute(
+        "CREATE OR REPLACE TEMPORARY TABLE often AS SELECT call_key, count(*) AS n"
+        f" FROM {STAGE} GROUP BY call_key HAVING count(*) > 1"
+    )
+    number = con.execute("SELECT coalesce(sum(n), 0) FROM often").fetchall()[0][0]
+    if number:
+        sightings = f"SELECT * FROM {STAGE} SEMI JOIN often USING (call_key)"
+        _fold_into(con, "folded", sightings, number, "SELECT f.* EXCLUDE (stored_rows)")
+        con.execute(f"DELETE FROM {STAGE} WHERE call_key IN (SELECT call_key FROM often)")
+        con.execute(f"INSERT INTO {STAGE} BY NAME SELECT * FROM folded")
+        con.execute("DROP TABLE folded")
+    con.execute("DROP TABLE often")
+    con.execute("DROP TABLE IF EXISTS best")
+    con.execute(f"ALTER TABLE {STAGE} RENAME TO best")
+
+
+_FOLDED_AT_ONCE = 400_000
+"""Sightings folded in one query: their texts and tags are held in memory until it ends."""
+
+
+def _fold_into(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    sightings: str,
+    number: int,
+    select: str,
+    where: str = "",
+) -> None:
+    """Make a table of folded sightings (`f`), so many calls at a time that memory holds them."""
+    parts = 1 + number // _FOLDED_AT_ONCE
+    for part in range(parts):
+        some = f"SELECT * FROM ({sightings}) WHERE hash(call_key) % {parts} = {part}"
+        begin = f"INSERT INTO {table}" if part else f"CREATE OR REPLACE TEMPORARY TABLE {table} AS"
+        con.execute(f"{begin} {select} FROM ({_fold(some)}) AS f {where}")
 
 
 def _meet_known(con: duckdb.DuckDBPyConnection, import_id: int) -> tuple[int, int]:
     """Make `changed`: the stored calls about which the batch knows better or more, as they shall
     be; log the replaced ones. Returns how many are replaced and how many change at all."""
-    both = "SELECT * FROM best SEMI JOIN known USING (call_key) UNION ALL BY NAME FROM known"
+    # A file that has grown brings most of its calls back as they were: nothing to fold in those.
+    facts = [n for n, _ in STAGE_COLUMNS if n not in ("call_key", "line")]
+    differ = " OR ".join(f"b.{n} IS DISTINCT FROM k.{n}" for n in facts)
+    con.execute(
+        "CREATE OR REPLACE TEMPORARY TABLE unlike AS SELECT DISTINCT k.call_key"
+        f" FROM best AS b JOIN known AS k ON k.call_key = b.call_key WHERE {differ}"
+        " UNION SELECT call_key FROM known GROUP BY call_key HAVING count(*) > 1"
+    )
+    number = con.execute("SELECT count(*) FROM unlike").fetchall()[0][0]
+    both = (
+        "SELECT * FROM best SEMI JOIN unlike USING (call_key)"
+        " UNION ALL BY NAME SELECT * FROM known SEMI JOIN unlike USING (call_key)"
+    )
     filled = (*_FILLED, "occurred_at", "time_assumed", "source_cost_usd", "tags")
     news = " OR ".join(f"f.{n} IS DISTINCT FROM k.{n}" for n in filled)
-    con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE changed AS SELECT f.* FROM ({_fold(both)}) AS f"
-        " WHERE f.stored_row IS NULL OR f.stored_rows > 1 OR EXISTS"
-        f" (SELECT 1 FROM known AS k WHERE k.stored_row = f.stored_row AND ({news}))"
-    )
+    _fold_into(
+        con, "changed", both, 2 * number, "SELECT f.*",
+        "WHERE f.stored_row IS NULL OR f.stored_rows > 1 OR EXISTS"
+        f" (SELECT 1 FROM known AS k WHERE k.stored_row = f.stored_row AND ({news}))",
+    )  # fmt: skip
+    con.execute("DROP TABLE unlike")
     con.execute(
         "INSERT INTO replacements SELECT f.call_key, k.import_id, ?, ?,"
         " CASE WHEN f.finality <> k.finality THEN 'final replaces partial'"

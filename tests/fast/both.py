@@ -12,7 +12,7 @@ import duckdb
 
 from ingest.fast.bulk import bulk_of
 from ingest.files import look
-from ingest.importer import Extract, ImportOptions, read_source, recognise, staged_batches
+from ingest.importer import Extract, ImportOptions, read_source, recognise
 from ingest.record import Reject
 from ingest.store import ledger, load
 
@@ -52,8 +52,7 @@ def read(path: Path, options: ImportOptions, *, bulk: bool, block: int = 0) -> O
             quick.block = block
             quick.into(con, extract.staged)
         results, context = read_source(quick or source, reader, options)
-        for rows in staged_batches(extract, results, options):
-            load.stage(con, rows)
+        load.stage(con, [load.stage_row(r) for r in extract.records(results, options)])
         staged = con.execute(f"SELECT * FROM {load.STAGE}").fetchall()
     assert not (quick and quick.judged and quick.judged.disagreed), "SQL and reader disagree"
     return Outcome(
