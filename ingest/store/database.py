@@ -77,7 +77,7 @@ class Store:
 
 IMPORT_MEMORY = "1GiB"
 """What DuckDB may hold in memory while a file is imported, however large the file: the rest of
-what is staged, sorted and joined waits on disk (`<store>.tmp`, removed when it is done)."""
+what is staged, sorted and joined waits on disk (`<store>.tmp`, emptied when it is done)."""
 
 
 @contextmanager
@@ -162,11 +162,20 @@ def open_store(path: Path, *, create: bool = True) -> Store:
             raise StoreError(f"{path.parent} cannot be made: {error.strerror}") from error
     store = Store(_connect(path, read_only=False), path, True)
     try:
+        _sweep_spill(path)
         _prepare(store)
     except BaseException:
         store.close()
         raise
     return store
+
+
+def _sweep_spill(path: Path) -> None:
+    """Remove what a killed owner had spilled to disk. Only the new owner may: it holds the lock,
+    so nobody else can be using the folder."""
+    for left in beside(path, "tmp").glob("duckdb_temp_*"):
+        with contextlib.suppress(OSError):
+            left.unlink()
 
 
 def open_reader(path: Path) -> Store:
@@ -246,7 +255,7 @@ def _prepare(store: Store) -> None:
 
 
 def beside(path: Path, what: str) -> Path:
-    """A folder of the store's own beside its file: `inbox` or `snapshots`."""
+    """A folder of the store's own beside its file: `inbox`, `snapshots` or `tmp`."""
     return path.with_name(f"{path.name}.{what}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from ingest import fast
 from ingest.importer import ImportOptions, import_paths
 from ingest.lake import LakeError, LakeFolder, export_store, ingest_to_lake
 from ingest.store import book
@@ -293,6 +294,20 @@ def test_many_machines_append_at_once(tmp_path: Path) -> None:
     held = files(lake)
     assert {r.state for r in ingest_to_lake(lake, logs)} == {"unchanged"}
     assert files(lake) == held
+
+
+def test_a_log_goes_to_the_lake_in_bulk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "log.jsonl"
+    lines = [body(n, 1772323200 + 600 * (n % 500)) for n in range(1200)]
+    log.write_text("\n".join([*lines, lines[3], '{"cut":']))
+    bulk = ingest_to_lake(tmp_path / "bulk", [log])[0]
+    assert (bulk.records, bulk.added, bulk.duplicates, bulk.rejected) == (1201, 1200, 1, 1)
+    used: list[object] = []
+    monkeypatch.setattr(fast, "prepare", lambda *_: used.append(1))
+    assert ingest_to_lake(tmp_path / "alone", [log])[0].as_json() == bulk.as_json()
+    assert used
+    assert files(tmp_path / "bulk") == files(tmp_path / "alone")
+    assert len(files(tmp_path / "bulk")) == 5  # four dates and a batch
 
 
 def test_an_address_is_as_good_as_a_path(copy: Path, tmp_path: Path) -> None:
