@@ -55,7 +55,8 @@ def _words() -> list[str]:
     root = Path(__file__).parents[2]
     names = ["bodies", "openai_chat", "openai_responses", "anthropic_messages", "openrouter",
              "gemini", "bedrock", "cohere", "base", "wrapping", "streams"]  # fmt: skip
-    files = [root / f"ingest/readers/{name}.py" for name in names] + [root / "pricing/usage.py"]
+    files = [root / f"ingest/readers/{name}.py" for name in names]
+    files += sorted((root / "pricing/usage").glob("*.py"))
     found: set[str] = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):

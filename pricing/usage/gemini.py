@@ -1,0 +1,103 @@
+"""Google's arithmetic: cached tokens inside the prompt, thoughts beside the answer.
+
+>>> gemini({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 7,
+...         "thoughtsTokenCount": 3, "totalTokenCount": 110}).counts["output_text"]
+7
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pricing.usage.values import Counts, Reading, UsageError, count
+
+# Python dumps of the enum carry its number.
+_MODALITIES: dict[Any, str] = {
+    "TEXT": "text", "IMAGE": "image", "VIDEO": "video", "AUDIO": "audio", "DOCUMENT": "text",
+    "MODALITY_UNSPECIFIED": "text", 0: "text", 1: "text", 2: "image", 3: "video", 4: "audio",
+    5: "text",
+}  # fmt: skip
+
+
+def gemini(usage: Mapping[str, Any]) -> Reading:
+    """generateContent: cached is inside `promptTokenCount`; thoughts and tool-use prompts are
+    beside `candidatesTokenCount` and `promptTokenCount`, and the total has all four. The
+    per-modality lists may fall short of their total: the rest is text. The Live API says
+    `responseTokenCount` for the answer, and leaves the thoughts out of its total."""
+
+    def get(camel: str) -> Any:
+        snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in camel)
+        return usage.get(camel, usage.get(snake))
+
+    prompt = count(get("promptTokenCount"), "promptTokenCount")
+    cached = count(get("cachedContentTokenCount"), "cachedContentTokenCount")
+    tool = count(get("toolUsePromptTokenCount"), "toolUsePromptTokenCount")
+    live = get("responseTokenCount") is not None and get("candidatesTokenCount") is None
+    made = "response" if live else "candidates"
+    answer = count(get(f"{made}TokenCount"), f"{made}TokenCount")
+    thoughts = count(get("thoughtsTokenCount"), "thoughtsTokenCount")
+    total = count(get("totalTokenCount"), "totalTokenCount")
+    if live and total is not None and total == (prompt or 0) + (answer or 0) + (tool or 0):
+        total += thoughts or 0
+    if (cached or 0) > (prompt or 0):
+        raise UsageError(f"cachedContentTokenCount ({cached}) above promptTokenCount ({prompt})")
+    flags: list[str] = []
+    counts: Counts = {}
+    if prompt is not None:
+        details = get("promptTokensDetails") or get("promptTokenDetails")
+        by_kind = _modalities(details, prompt, "promptTokensDetails", flags)
+        cached_kind = _modalities(
+            get("cacheTokensDetails"), cached or 0, "cacheTokensDetails", flags
+        )
+        if any(cached_kind.get(k, 0) > by_kind.get(k, 0) for k in cached_kind):
+            flags.append("cached tokens by modality do not fit the prompt's; taken as text")
+            by_kind, cached_kind = {"text": prompt}, {"text": cached or 0}
+        for kind in ("text", "audio", "image", "video"):
+            fresh = by_kind.get(kind, 0) - cached_kind.get(kind, 0)
+            name = "input_uncached" if kind == "text" else f"input_{kind}"
+            if fresh or kind == "text":
+                counts[name] = fresh
+            if kind != "text" and cached_kind.get(kind):
+                counts[f"cache_read_{kind}"] = cached_kind[kind]
+        counts["cache_read"] = None if cached is None else cached_kind.get("text", 0)
+    if tool:
+        counts["input_uncached"] = (counts.get("input_uncached") or 0) + tool
+    if answer is not None:
+        out_kind = _modalities(get(f"{made}TokensDetails"), answer, f"{made}TokensDetails", flags)
+        counts["output_text"] = out_kind.get("text", 0)
+        for kind in ("audio", "image"):
+            if out_kind.get(kind):
+                counts[f"output_{kind}"] = out_kind[kind]
+        if out_kind.get("video"):
+            counts["output_video"] = out_kind["video"]
+    counts["reasoning"] = thoughts
+    tier = get("serviceTier") or get("trafficType")
+    return Reading(
+        counts,
+        "gemini",
+        total_reported=total,
+        # A dumped enum is `TrafficType.ON_DEMAND`. Provisioned throughput is prepaid: a tier
+        # without a price, so that it is shown as unpriced and not as standard.
+        tier=tier.rpartition(".")[2] if isinstance(tier, str) else None,
+        flags=flags,
+    )
+
+
+def _modalities(details: Any, whole: int, name: str, flags: list[str]) -> dict[str, int]:
+    """Tokens by modality; what the list leaves out is text."""
+    found: dict[str, int] = {}
+    for entry in details if isinstance(details, list) else []:
+        if not isinstance(entry, Mapping):
+            continue
+        modality = entry.get("modality")
+        known = isinstance(modality, str | int)
+        kind = _MODALITIES.get(modality, "text") if known else "text"
+        tokens = count(entry.get("tokenCount", entry.get("token_count")), f"{name}.tokenCount")
+        found[kind] = found.get(kind, 0) + (tokens or 0)
+    listed = sum(found.values())
+    if listed > whole:
+        flags.append(f"{name} adds up to {listed}, above its total {whole}; taken as text")
+        return {"text": whole}
+    found["text"] = found.get("text", 0) + whole - listed
+    return found
