@@ -118,3 +118,16 @@ def test_money_is_never_fetched_as_a_frame() -> None:
         if re.search(r"\.(df|fetchdf|fetchnumpy)\(\)", line) and "`.df()`" not in line
     ]
     assert not wrong
+
+
+def test_the_checks_configuration_is_a_pydantic_schema() -> None:
+    """A well-kept library reads settings, however quick code of our own would start.
+
+    Validation is not what this project exists for (house rules, Dependencies): a module of ours
+    that does what pydantic does is not taken over, even where it saves a part of the start.
+    """
+    from pydantic import BaseModel
+
+    from budgets.check.config import CheckConfig
+
+    assert issubclass(CheckConfig, BaseModel)
