@@ -41,23 +41,9 @@ def line_query(
 
     `zone` cuts the periods in `by` (default: the scope's zone). Raises `ScopeError`.
     """
-    asked = scope or Scope()
-    place = zone or asked.zone
-    where, values = asked.clause()
-    stored = source_for(con, [*by, *asked.where], place, whole_hours_only=asked.on_whole_hours())
-    keys = [dimension(name, place) for name in by]
-    bound = [value for _, extra in keys for value in extra]
-    selected = "".join(f"{expression} AS k{n}, " for n, (expression, _) in enumerate(keys))
-    names = "".join(f"c.k{n}, " for n in range(len(keys)))
-    meters = used_meters(con)
-    sums = "".join(f", sum(u.{sql.quantity(m)})::HUGEINT AS q_{m}" for m in meters)
-    listed = " LEFT JOIN list_vectors AS l ON " + sql.join_condition(vector="l")
-    cells = (
-        f"SELECT {selected}r.card_id, r.severity AS route, u.time_assumed, u.vector_id,"
-        f" {'l.vector_id' if list_prices else 'NULL'} AS list_id{sums}"
-        f" FROM {routed_from(stored)}{listed if list_prices else ''}"
-        f" WHERE ({where}) AND {sql.counted()} GROUP BY ALL"
-    )
+    cells, values, meters = cell_query(con, by, scope, zone=zone, detail=True, listed=list_prices)
+    keys = range(len(by))
+    names = "".join(f"c.k{n}, " for n in keys)
     structs = ", ".join(
         f"{{'meter': '{m}', 'quantity': c.q_{m}, 'price_pico': v.p_{m},"
         f" 'list_pico': {f'l.p_{m}' if list_prices else 'NULL::BIGINT'},"
@@ -71,10 +57,55 @@ def line_query(
         f" FROM ({cells}) AS c LEFT JOIN rate_vectors AS v ON v.vector_id = c.vector_id"
         + (" LEFT JOIN list_vectors AS l ON l.vector_id = c.list_id" if list_prices else "")
     )
-    plain = "".join(f"k{n}, " for n in range(len(keys)))
+    plain = "".join(f"k{n}, " for n in keys)
     return (
         f"SELECT {plain}card_id, vector_id, route, line.assumed AS assumed, line.meter AS meter,"
         " line.quantity AS quantity, line.price_pico AS price_pico, line.list_pico AS list_pico"
         f" FROM ({wide})",
+        values,
+    )
+
+
+def cell_query(
+    con: duckdb.DuckDBPyConnection,
+    by: Sequence[str] = (),
+    scope: Scope | None = None,
+    *,
+    zone: str | None = None,
+    detail: bool = False,
+    listed: bool = False,
+) -> tuple[str, list[Any], tuple[str, ...]]:
+    """The cells that lines are made of: SELECT text, its values, and the meters the store counts.
+
+    Columns `k0…` (as `by`), `card_id`, `vector_id` and, for each meter, its summed quantity as
+    `q_METER` (HUGEINT); with `detail` also `route`, `time_assumed` and `list_id` (NULL unless
+    `listed`). Raises `ScopeError`.
+    """
+    asked = scope or Scope()
+    place = zone or asked.zone
+    where, values = asked.clause()
+    stored = source_for(con, [*by, *asked.where], place, whole_hours_only=asked.on_whole_hours())
+    keys = [dimension(name, place) for name in by]
+    bound = [value for _, extra in keys for value in extra]
+    meters = used_meters(con)
+    # Calls are grouped by their own columns first; what a route says is looked up for the groups.
+    of_routes = {n: key for n, (key, _) in enumerate(keys) if "r." in key}
+    own = "".join(f"{key} AS k{n}, " for n, (key, _) in enumerate(keys) if n not in of_routes)
+    named = "".join(f"{of_routes.get(n, f'c.k{n}')} AS k{n}, " for n in range(len(keys)))
+    first = "".join(f", sum(u.{sql.quantity(m)})::HUGEINT AS q_{m}" for m in meters)
+    again = "".join(f", sum(c.q_{m}) AS q_{m}" for m in meters)
+    inner = f"{own}u.route_id, u.vector_id"
+    source = routed_from(stored) if listed or "r." in where else f"{stored} AS u"
+    more = ""
+    if detail:
+        inner += f", u.time_assumed, {'l.vector_id' if listed else 'NULL::INTEGER'} AS list_id"
+        more = ", r.severity AS route, c.time_assumed, c.list_id"
+    if listed:
+        source += " LEFT JOIN list_vectors AS l ON " + sql.join_condition(vector="l")
+    return (
+        f"SELECT {named}r.card_id, c.vector_id{more}{again} FROM (SELECT {inner}{first}"
+        f" FROM {source} WHERE ({where}) AND {sql.counted()} GROUP BY ALL) AS c"
+        " JOIN routes AS r ON r.route_id = c.route_id GROUP BY ALL",
         bound + values,
+        meters,
     )

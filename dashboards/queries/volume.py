@@ -15,15 +15,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dashboards.queries.lines import line_query
+import numpy as np
+
+from dashboards.queries.lines import cell_query
 from dashboards.queries.scope import Scope, show_value, zone_info
 from ingest.store.schema import routed_from
 from pricing.catalogue import CardKey
+from pricing.rates import ALL_WEEK
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow
+    from numpy.typing import NDArray
 
 MIX_DAYS = 28
 
@@ -93,46 +98,113 @@ def volumes(
     Raises `ScopeError` for an unknown dimension.
     """
     span = replace(scope, since=_midnight(since), until=_midnight(until))
-    query, values = line_query(con, ["day", *by], span)
-    keys = ", ".join(f"l.k{n}" for n in range(len(by) + 1))
-    rows = con.execute(
-        f"SELECT {keys}, k.seller, k.variant, k.tier, k.region, l.meter,"
-        " coalesce(v.min_input, 0), coalesce(v.weekdays, 127), coalesce(v.minute_from, 0),"
-        " sum(l.quantity), sum(l.quantity * l.price_pico),"
-        f" sum(l.quantity) FILTER (l.price_pico IS NULL) FROM ({query}) AS l"
-        " LEFT JOIN card_keys AS k ON k.card_id = l.card_id"
-        " LEFT JOIN rate_vectors AS v ON v.vector_id = l.vector_id GROUP BY ALL"
-        # One order always: which path is dealt to which leaf depends on it.
-        " ORDER BY ALL",
-        values,
-    ).fetchall()
     length = (until - since).days
-    units: dict[Leaf, list[int]] = {}
-    cost: dict[Leaf, list[int]] = {}
-    unpriced: dict[Leaf, int] = defaultdict(int)
-    bands: dict[Leaf, dict[Band, int]] = defaultdict(lambda: defaultdict(int))
-    at = len(by) + 1
-    for row in rows:
-        card = None if row[at] is None else CardKey(*row[at : at + 4])
-        keys_shown = tuple(show_value(k, n) for k, n in zip(row[1:at], by, strict=True))
-        leaf = Leaf(keys_shown, card, row[at + 4])
-        band = Band(*row[at + 5 : at + 8])
-        quantity, money, missing = row[at + 8 : at + 11]
-        day = (row[0].date() - since).days
-        if leaf not in units:
-            units[leaf], cost[leaf] = [0] * length, [0] * length
-        units[leaf][day] += int(quantity)
-        cost[leaf][day] += int(money or 0)
-        if missing:
-            unpriced[leaf] += int(missing)
-        if day >= length - MIX_DAYS:
-            bands[leaf][band] += int(quantity)
-        else:
-            bands[leaf].setdefault(band, 0)
     days = tuple(since + timedelta(days=n) for n in range(length))
-    return Volumes(
-        tuple(by), days, units, cost, dict(unpriced), {k: dict(v) for k, v in bands.items()}
-    )
+    query, values, meters = cell_query(con, ["day", *by], span)
+    keys = "".join(f", k{n + 1}" for n in range(len(by)))
+    sums = "".join(f", q_{m}::BIGINT AS q_{m}" for m in meters)
+    cells = con.sql(
+        f"SELECT date_diff('day', DATE '{since}', k0::DATE)::INTEGER AS at{keys}, card_id,"
+        f" coalesce(vector_id, -1) AS vector_id{sums} FROM ({query})",
+        params=values,
+    ).to_arrow_table()
+    names = [name for name in cells.column_names if name not in ("at", "vector_id")]
+    of_leaf, groups = _numbered(cells, [n for n in names if not n.startswith("q_")])
+    prices = _prices(con, meters)
+    at, vector = cells["at"].to_numpy(), cells["vector_id"].to_numpy()
+    cards = {n: CardKey(*card) for n, *card in con.execute("SELECT * FROM card_keys").fetchall()}
+    found: list[tuple[int, tuple[Any, ...], Leaf, list[int], list[int], int, dict[Band, int]]] = []
+    for meter in meters:
+        quantity = cells[f"q_{meter}"].fill_null(0).to_numpy().astype(np.int64)
+        held = quantity > 0
+        if meter == "request":  # a fee per call: where there is none, nothing was used
+            held &= np.isin(vector, [v for v, p in prices.items() if p[1][meter] is not None])
+        if not held.any():
+            continue
+        leaf, index = np.unique(of_leaf[held], return_inverse=True)
+        day, units, rate = at[held], quantity[held], vector[held]
+        volume = np.zeros((len(leaf), length), dtype=np.int64)
+        np.add.at(volume, (index, day), units)
+        # Python's own integers: a day's pico-dollars may pass 64 bits.
+        money = np.zeros((len(leaf), length), dtype=object)
+        missing = np.zeros(len(leaf), dtype=np.int64)
+        mixes: list[dict[Band, int]] = [defaultdict(int) for _ in leaf]
+        recent = np.where(day >= length - MIX_DAYS, units, 0)
+        for number in np.unique(rate).tolist():
+            band, by_meter = prices[number]
+            rows = np.flatnonzero(rate == number)
+            price = by_meter[meter]
+            part = np.zeros((len(leaf), length), dtype=np.int64)
+            np.add.at(part, (index[rows], day[rows]), units[rows])
+            if price is None:
+                missing += part.sum(axis=1)
+            else:
+                money += part.astype(object) * price
+            late = np.zeros(len(leaf), dtype=np.int64)
+            np.add.at(late, index[rows], recent[rows])
+            for n in np.unique(index[rows]).tolist():
+                mixes[n][band] += int(late[n])
+        first = (volume > 0).argmax(axis=1).tolist()
+        for n, group in enumerate(leaf.tolist()):
+            *raw, card_id = groups[group]
+            card = cards.get(card_id)
+            shown = tuple(show_value(k, name) for k, name in zip(raw, by, strict=True))
+            order = (*((k is None, k) for k in (*raw, *(card or (None,) * 4))), meter)
+            found.append(
+                (first[n], order, Leaf(shown, card, meter), volume[n].tolist(),
+                 money[n].tolist(), int(missing[n]), dict(mixes[n]))
+            )  # fmt: skip
+    # One order always: which path is dealt to which leaf depends on it.
+    found.sort(key=lambda f: f[:2])
+    together = Volumes(tuple(by), days, {}, {}, {}, {})
+    for _, _, leaf, units, cost, missing, mix in found:
+        _add(together, leaf, units, cost, missing, mix)
+    return together
+
+
+def _add(
+    into: Volumes, leaf: Leaf, units: list[int], cost: list[int], missing: int, mix: dict[Band, int]
+) -> None:
+    """Add one row: values that read alike (nothing, and the word for it) are one leaf."""
+    if leaf in into.units:
+        units = [a + b for a, b in zip(into.units[leaf], units, strict=True)]
+        cost = [a + b for a, b in zip(into.cost[leaf], cost, strict=True)]
+        held = into.bands[leaf]
+        mix = {band: held.get(band, 0) + mix.get(band, 0) for band in (*held, *mix)}
+    into.units[leaf], into.cost[leaf], into.bands[leaf] = units, cost, mix
+    if missing:
+        into.unpriced[leaf] = into.unpriced.get(leaf, 0) + missing
+
+
+def _numbered(
+    cells: pyarrow.Table, names: Sequence[str]
+) -> tuple[NDArray[np.int64], list[tuple[Any, ...]]]:
+    """Each row's group by some columns, as a number, and each group's values."""
+    number = np.zeros(cells.num_rows, dtype=np.int64)
+    groups: list[tuple[Any, ...]] = [()]
+    for name in names:
+        encoded = cells[name].combine_chunks().dictionary_encode(null_encoding="encode")
+        own = encoded.dictionary.to_pylist()
+        # Numbered anew at each column: the product of many columns' values need not fit.
+        pairs = number * len(own) + encoded.indices.to_numpy()
+        seen, number = np.unique(pairs, return_inverse=True)
+        groups = [(*groups[p // len(own)], own[p % len(own)]) for p in seen.tolist()]
+    return number, groups
+
+
+def _prices(
+    con: duckdb.DuckDBPyConnection, meters: Sequence[str]
+) -> dict[int, tuple[Band, dict[str, int | None]]]:
+    """Each stored vector's band and prices by meter; -1: no vector, no price."""
+    found: dict[int, tuple[Band, dict[str, int | None]]] = {
+        -1: (Band(0, ALL_WEEK, 0), dict.fromkeys(meters))
+    }
+    columns = "".join(f", p_{m}" for m in meters)
+    for number, *row in con.execute(
+        f"SELECT vector_id, min_input, weekdays, minute_from{columns} FROM rate_vectors"
+    ).fetchall():
+        found[number] = Band(*row[:3]), dict(zip(meters, row[3:], strict=True))
+    return found
 
 
 def _midnight(day: date) -> datetime:
