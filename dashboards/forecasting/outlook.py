@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from budgets.spend.outlook import period_end
 from budgets.spend.periods import Span
-from dashboards.forecasting import money
 from dashboards.forecasting.paths import Rung, weekday_profile
 from dashboards.forecasting.portfolio import Portfolio, forecast_portfolio
+from dashboards.forecasting.shares import Grouping, Shares, grouped, split
 from dashboards.forecasting.tuning import HISTORY
 from dashboards.queries.scope import Scope, zone_info
 from dashboards.queries.volume import Band, Leaf, Volumes, first_and_last, volumes
@@ -64,23 +64,34 @@ class Outlook:
     start: date
     """First day forecast."""
     dates: NDArray[np.datetime64]
-    portfolio: Portfolio[Leaf]
-    units: dict[Leaf, Floats]
+    portfolio: Portfolio[Leaf | tuple[str, ...]]
+    """Forecasts of the leaves that stand alone, and of groups of small ones."""
+    units: Shares[Leaf]
     """(paths, days) units still to come; what was already used on the first day is taken off."""
     prices: dict[Leaf, list[int] | None]
     """Pico-dollars per unit by day; None: no price."""
     today: dict[Leaf, tuple[int, int]]
     """Units and pico-dollars already counted on the first day."""
+    stands: dict[Leaf, Rung]
+    """How much history each leaf's forecast rests on."""
     notes: tuple[str, ...] = ()
     extra: dict[str, Floats] = field(default_factory=dict)
     """Launches: USD paths that belong to no leaf."""
     _groups: dict[tuple[str, ...], list[Leaf]] = field(default_factory=dict, init=False, repr=False)
     """Leaves by their dimensions: pages ask for hundreds of selections of thousands of leaves."""
+    _usd: dict[Leaf, Floats] = field(default_factory=dict, init=False, repr=False)
+    """USD a unit on each day, of the leaves that have a price."""
+    _middle: list[Floats] = field(default_factory=list, init=False, repr=False)
+    """(days,) mean over the paths of each base."""
 
     def __post_init__(self) -> None:
-        """Group the leaves."""
+        """Group the leaves; lay the prices out as arrays."""
         for leaf in self.units:
             self._groups.setdefault(leaf.keys, []).append(leaf)
+            price = self.prices[leaf]
+            if price is not None:
+                self._usd[leaf] = np.array([float(p) for p in price]) / PICO
+        self._middle.extend(base.mean(axis=0) for base in self.units.bases)
 
     def leaves(self, where: Where | None = None) -> list[Leaf]:
         """The leaves whose dimensions have the given value, or one of the given values."""
@@ -91,25 +102,25 @@ class Outlook:
         chosen = [g for g in self._groups if all(g[n] in v for n, v in at.items())]
         return [leaf for group in chosen for leaf in self._groups[group]]
 
-    def money(self, where: Where | None = None) -> Floats:
-        """(paths, days) USD still to come: of everything, or of the leaves that match."""
-        total: Floats | None = None
-        for leaf in self.leaves(where):
-            price = self.prices[leaf]
-            if price is not None:
-                paths = money.price_paths(self.units[leaf], price)
-                total = paths if total is None else total + paths
+    def money(self, where: Where | None = None, within: NDArray[np.bool_] | None = None) -> Floats:
+        """(paths, days) USD still to come: of everything, or of the leaves that match; on all days
+        forecast, or on those `within` (see `ahead`)."""
+        each = {leaf: self._usd[leaf] for leaf in self.leaves(where) if leaf in self._usd}
+        total = self.units.weighted(each, within)
         if not where:
             for paths in self.extra.values():
-                total = paths if total is None else total + paths
-        return np.zeros((2, len(self.dates))) if total is None else total
+                part = paths if within is None else paths[:, within]
+                total = part if total is None else total + part
+        if total is None:
+            return np.zeros((2, len(self.dates) if within is None else int(within.sum())))
+        return total
 
     def tokens(self, where: Where | None = None) -> Floats:
         """(paths, days) tokens still to come, priced or not."""
-        chosen = [f for f in self.leaves(where) if METERS[f.meter].unit == "token"]
-        if not chosen:
-            return np.zeros((2, len(self.dates)))
-        return np.sum([self.units[f] for f in chosen], axis=0)
+        one = np.ones(len(self.dates))
+        chosen = {f: one for f in self.leaves(where) if METERS[f.meter].unit == "token"}
+        total = self.units.weighted(chosen)
+        return np.zeros((2, len(self.dates))) if total is None else total
 
     def spent(self, span: Span, where: Where | None = None) -> int:
         """Pico-dollars already spent in a span; the span must lie within the days seen."""
@@ -133,19 +144,21 @@ class Outlook:
 
     def end_of(self, span: Span, where: Where | None = None) -> tuple[float, ...]:
         """P10, P50 and P90 of a span's total in USD, what is spent included."""
-        paths = self.money(where)[:, self.ahead(span)]
+        paths = self.money(where, self.ahead(span))
         return tuple(float(v) for v in period_end(paths, self.spent(span, where) / PICO))
 
     def rungs(self, where: Where | None = None) -> dict[Rung, float]:
         """Share of the forecast money that stands on each rung, largest first."""
         share: dict[Rung, float] = {}
         for leaf in self.leaves(where):
-            made = self.portfolio.leaves.get(leaf)
-            price = self.prices[leaf]
-            if made is None or price is None:
+            rung, usd = self.stands.get(leaf), self._usd.get(leaf)
+            if rung is None or usd is None:
                 continue
-            weight = float(money.price_paths(self.units[leaf], price).mean(axis=0).sum())
-            share[made.rung] = share.get(made.rung, 0.0) + weight
+            weight = sum(
+                float((self._middle[number] * part * usd).sum())
+                for number, part in self.units.terms[leaf].items()
+            )
+            share[rung] = share.get(rung, 0.0) + weight
         total = sum(share.values())
         ranked = sorted(share.items(), key=lambda r: -r[1])
         return {rung: value / total if total else 0.0 for rung, value in ranked}
@@ -202,21 +215,47 @@ def look_ahead(
     partly = volumes(con, by, whole, since=start, until=start + timedelta(days=1))
     today = {leaf: (partly.units[leaf][0], partly.cost[leaf][0]) for leaf in partly.units}
     series, days = _series(seen, today)
-    length = next((n for n in LENGTHS if n >= horizon), horizon)
-    portfolio = forecast_portfolio(
-        series, days, length, paths=paths, seed=seed, profiles=_profiles(series, days)
-    )
     dates = np.datetime64(start, "D") + np.arange(horizon)
-    units = {leaf: f.paths[:, :horizon].copy() for leaf, f in portfolio.leaves.items()}
-    for leaf, (used, _) in today.items():
-        units[leaf][:, 0] = np.maximum(units[leaf][:, 0] - used, 0.0)
-    notes = [note] if note else []
     prices: dict[Leaf, list[int] | None] = {}
-    for leaf in units:
+    for leaf in series:
         mix = seen.bands.get(leaf) or partly.bands.get(leaf) or {ALL_BANDS: 1}
         prices[leaf] = coming_prices(catalogue, leaf.card, leaf.meter, mix, dates)
+    worth = {leaf: (row[0] / PICO if row else 0.0) for leaf, row in prices.items()}
+    made = grouped(series, worth, {leaf: leaf.keys[0] for leaf in series})
+    rows: dict[Leaf | tuple[str, ...], Floats] = {leaf: series[leaf] for leaf in made.alone}
+    rows |= made.series
+    length = next((n for n in LENGTHS if n >= horizon), horizon)
+    profiles = _profiles(series, days, made.alone)
+    portfolio = forecast_portfolio(rows, days, length, paths=paths, seed=seed, profiles=profiles)
+    used = _used(made, today, worth)
+    bases: list[Floats] = []
+    for key, forecast in portfolio.leaves.items():
+        base = forecast.paths[:, :horizon].copy()
+        base[:, 0] = np.maximum(base[:, 0] - used.get(key, 0.0), 0.0)
+        bases.append(base)
+    numbers: dict[object, int] = {key: n for n, key in enumerate(portfolio.leaves)}
+    units = Shares(bases, split(made, series, numbers, horizon))
+    stands = {leaf: portfolio.leaves[leaf].rung for leaf in made.alone}
+    stands |= {k: portfolio.leaves[g].rung for g, held in made.groups.items() for k in held}
+    notes = [note] if note else []
+    if made.groups:
+        count = sum(map(len, made.groups.values()))
+        notes.append(
+            f"{count:,} smaller series (team, variant and meter), {made.part:.0%} of the last four "
+            "weeks' cost, are forecast together by team and split as they were used in those weeks"
+        )
     notes += _unpriced_notes(seen, units, prices)
-    return Outlook(seen, start, dates, portfolio, units, prices, today, tuple(notes))
+    return Outlook(seen, start, dates, portfolio, units, prices, today, stands, tuple(notes))
+
+
+def _used(
+    made: Grouping[Leaf], today: Mapping[Leaf, tuple[int, int]], worth: Mapping[Leaf, float]
+) -> dict[Leaf | tuple[str, ...], float]:
+    """What was already used on the first day, in the units of each series that is forecast."""
+    used: dict[Leaf | tuple[str, ...], float] = {leaf: float(n) for leaf, (n, _) in today.items()}
+    for group, held in made.groups.items():
+        used[group] = sum(today[k][0] * (worth[k] or 1.0) for k in held if k in today)
+    return used
 
 
 def _series(
@@ -230,15 +269,18 @@ def _series(
     return series, np.array(seen.days, dtype="datetime64[D]")
 
 
-def _profiles(series: Mapping[Leaf, Floats], days: NDArray[np.datetime64]) -> dict[Leaf, Floats]:
+def _profiles(
+    series: Mapping[Leaf, Floats], days: NDArray[np.datetime64], alone: Sequence[Leaf]
+) -> dict[Leaf | tuple[str, ...], Floats]:
     """The weekday profile a young leaf inherits: of everything its first dimension's value uses."""
     together: dict[tuple[str, ...], Floats] = {}
     for leaf, row in series.items():
         group = leaf.keys[:1]
         together[group] = together[group] + row if group in together else row
     found: dict[tuple[str, ...], Floats] = {}
-    out: dict[Leaf, Floats] = {}
-    for leaf, row in series.items():
+    out: dict[Leaf | tuple[str, ...], Floats] = {}
+    for leaf in alone:
+        row = series[leaf]
         active = np.flatnonzero(row)
         if len(active) and len(row) - active[0] < FEW_DAYS <= len(row):
             group = leaf.keys[:1]
@@ -267,14 +309,17 @@ def coming_prices(
     by_band = [(_band_prices(catalogue, card, meter, band, days), n) for band, n in weights]
     weight = sum(n for _, n in weights)
     prices: list[int] = []
-    for at in range(len(days)):
-        value = 0
-        for found, units in by_band:
-            price = found[at]
-            if price is None:
-                return None
-            value += price * units
-        prices.append((2 * value + weight) // (2 * weight))
+    mixed: dict[tuple[int | None, ...], int] = {}  # prices stand still on most days
+    for found in zip(*(row for row, _ in by_band), strict=True):
+        price = mixed.get(found)
+        if price is None:
+            value = 0
+            for of_band, (_, units) in zip(found, by_band, strict=True):
+                if of_band is None:
+                    return None
+                value += of_band * units
+            price = mixed[found] = (2 * value + weight) // (2 * weight)
+        prices.append(price)
     return prices
 
 
@@ -308,14 +353,15 @@ def _price_on(vectors: Sequence[Any], meter: str, band: Band, day: date) -> int 
 
 
 def _unpriced_notes(
-    seen: Volumes, units: Mapping[Leaf, Floats], prices: Mapping[Leaf, list[int] | None]
+    seen: Volumes, units: Shares[Leaf], prices: Mapping[Leaf, list[int] | None]
 ) -> list[str]:
     """What the money does not hold, in words."""
     expected: dict[str, float] = {}
-    for leaf, paths in units.items():
+    for leaf in units:
         if prices[leaf] is None:
             name = leaf.card.variant if leaf.card else _named(seen, leaf)
-            expected[name] = expected.get(name, 0.0) + float(np.median(paths.sum(axis=1)))
+            middle = float(np.median(units[leaf].sum(axis=1)))
+            expected[name] = expected.get(name, 0.0) + middle
     return [
         f"{name} has no price on the days ahead: about {count:,.0f} units are not in the money"
         for name, count in sorted(expected.items(), key=lambda e: -e[1])

@@ -80,7 +80,8 @@ def move(
     """
     if not 0 <= share <= 1:
         raise ForecastError(f"--move: the share must be within 0 % and 100 %, got {share:.0%}")
-    units: dict[Leaf, Floats] = dict(base.units)
+    units = base.units
+    moved = share * (base.dates >= np.datetime64(on, "D")).astype(np.float64)
     prices = dict(base.prices)
     sources = [f for f in units if f.card is not None and f.card.variant == source]
     if not sources:
@@ -100,7 +101,7 @@ def move(
                 f" on tier {target.tier!r} for the days ahead"
             )
         prices[to] = price
-        units = whatif.move_traffic(units, base.dates, leaf, to, share, on)
+        units = units.moved(leaf, to, moved)
     return replace(base, units=units, prices=prices)
 
 
@@ -120,7 +121,7 @@ def _moved(base: Outlook, leaf: Leaf, target: CardKey) -> Leaf:
 
 def launch(base: Outlook, name: str, a_day: Floats, on: date) -> Outlook:
     """Add a launch: `a_day` are sampled costs (USD a day), one laid on each path, from a day on."""
-    count = next(iter(base.units.values())).shape[0]
+    count = base.units.shape[0]
     # Quantiles of the sample, dealt at random: the launch is independent of the rest.
     level = np.quantile(a_day, (np.arange(count) + 0.5) / count)
     dealt = np.random.default_rng(11).permutation(level)

@@ -4,16 +4,14 @@ Each function returns a new mapping and leaves the forecast untouched, so a scen
 share every path: the difference is the effect, path by path, with no noise of its own.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-Key = TypeVar("Key", bound=Hashable)
 
 
 def change_price(
@@ -36,31 +34,6 @@ def scale_price(
             msg = f"{p} pico-dollars × {factor} is not a whole number; give the new price itself"
             raise ValueError(msg)
         out.append(int(value))
-    return out
-
-
-def move_traffic(
-    leaves: Mapping[Key, Floats],
-    dates: NDArray[np.datetime64],
-    source: Key,
-    target: Key,
-    share: float,
-    on: date,
-) -> dict[Key, Floats]:
-    """Move a share (0–1) of a leaf's volume to another from the day `on`; totals stay on each path.
-
-    Token counts are moved one for one; where the other variant counts differently, scale after.
-    """
-    if not 0 <= share <= 1:
-        msg = f"share must be within 0 and 1, got {share}"
-        raise ValueError(msg)
-    if source not in leaves:
-        msg = f"unknown source {source!r}; known: {', '.join(map(str, leaves))}"
-        raise KeyError(msg)
-    moved = leaves[source] * (share * (np.asarray(dates) >= np.datetime64(on, "D")))
-    out = dict(leaves)
-    out[source] = leaves[source] - moved
-    out[target] = out[target] + moved if target in out else moved
     return out
 
 

@@ -9,7 +9,7 @@ import pytest
 from dashboards.forecasting.money import daily_prices, price_actual, price_meters, price_paths
 from dashboards.forecasting.portfolio import couple, estimate_coupling, forecast_portfolio, stretch
 from dashboards.forecasting.statistics import chance_to_exceed, exhaustion, period_end
-from dashboards.forecasting.whatif import add_launch, change_price, move_traffic, scale_price
+from dashboards.forecasting.whatif import add_launch, change_price, scale_price
 
 DAYS = np.datetime64("2026-03-02") + np.arange(90)
 PATHS = np.array([[1.0, 4.0], [5.0, 5.0], [30.0, 10.0]])
@@ -93,12 +93,6 @@ def test_price_change_from_its_day():
     assert scale_price([6, 6], AHEAD, date(2026, 3, 31), Fraction(1, 2)) == [6, 3]
     with pytest.raises(ValueError, match="whole number"):
         scale_price([7, 7], AHEAD, date(2026, 3, 30), Fraction(1, 2))
-
-
-def test_moved_traffic_keeps_every_path_total():
-    out = move_traffic({"a": PATHS}, AHEAD, "a", "b", 0.25, date(2026, 3, 31))
-    assert out["b"].tolist() == [[0, 1.0], [0, 1.25], [0, 2.5]]
-    assert np.array_equal(out["a"] + out["b"], PATHS)
 
 
 def test_launch_is_added_and_checked():
