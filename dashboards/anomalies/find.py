@@ -128,6 +128,10 @@ def _in_scope(
     out: list[Anomaly] = []
     t = MIN_HISTORY
     while t < len(y):
+        # Nothing begins on a day that does not stand out itself, and most do not.
+        if spike_score(y[:t], axis[:t], y[t], axis[t]) <= threshold / 2:
+            t += 1
+            continue
         # Every day of a possible run is judged by the days before the run, not by the run itself.
         run = [spike_score(y[:t], axis[:t], y[j], axis[j]) for j in range(t, min(t + RUN, len(y)))]
         high = [s > threshold / 2 for s in run]

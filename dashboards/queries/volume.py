@@ -129,21 +129,20 @@ def volumes(
         money = np.zeros((len(leaf), length), dtype=object)
         missing = np.zeros(len(leaf), dtype=np.int64)
         mixes: list[dict[Band, int]] = [defaultdict(int) for _ in leaf]
-        recent = np.where(day >= length - MIX_DAYS, units, 0)
         for number in np.unique(rate).tolist():
             band, by_meter = prices[number]
             rows = np.flatnonzero(rate == number)
             price = by_meter[meter]
-            part = np.zeros((len(leaf), length), dtype=np.int64)
-            np.add.at(part, (index[rows], day[rows]), units[rows])
+            here, own = np.unique(index[rows], return_inverse=True)
+            part = np.zeros((len(here), length), dtype=np.int64)
+            np.add.at(part, (own, day[rows]), units[rows])
             if price is None:
-                missing += part.sum(axis=1)
+                missing[here] += part.sum(axis=1)
             else:
-                money += part.astype(object) * price
-            late = np.zeros(len(leaf), dtype=np.int64)
-            np.add.at(late, index[rows], recent[rows])
-            for n in np.unique(index[rows]).tolist():
-                mixes[n][band] += int(late[n])
+                money[here] += part.astype(object) * price
+            late = part[:, max(length - MIX_DAYS, 0) :].sum(axis=1).tolist()
+            for n, count in zip(here.tolist(), late, strict=True):
+                mixes[n][band] += count
         first = (volume > 0).argmax(axis=1).tolist()
         for n, group in enumerate(leaf.tolist()):
             *raw, card_id = groups[group]
