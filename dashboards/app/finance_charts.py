@@ -13,6 +13,7 @@ import altair as alt
 from dashboards.app.charts import ACCENT, OTHER, PALETTE, count_axis, money_axis
 
 ALARM, CALM = "#d95f5f", "#3f9f6b"
+_LEVELS = (("low", "P10"), ("middle", "P50"), ("high", "P90"))
 
 
 def fan(
@@ -23,10 +24,12 @@ def fan(
     unit: str = "usd",
     limit_name: str = "Budget",
     last: Sequence[dict[str, Any]] = (),
+    before: Sequence[dict[str, Any]] = (),
     height: int = 300,
 ) -> alt.LayerChart | alt.FacetChart:
     """Running total so far (rows: day, value) and its P10, P50, P90 (day, low, middle, high), the
-    amount of a budget as a line, and the period before (`last`: day, value) as a thin one."""
+    amount of a budget as a line, the period before (`last`: day, value) as a thin one, and the
+    forecast without a scenario (`before`, like `coming`) in grey."""
     # Labels by the day as written: a browser's own time zone must not move them.
     x = alt.X("day:T", title=None, axis=alt.Axis(format="%b %d", grid=False, labelOverlap=True))
     axis = money_axis(tickCount=5) if unit == "usd" else count_axis(tickCount=5)
@@ -38,6 +41,13 @@ def fan(
 
     when = alt.Tooltip("day:T", title="By the end of", format="%Y-%m-%d")
     layers: list[alt.Chart] = []
+    if before:
+        grey = alt.Data(values=list(before))
+        band = alt.Chart(grey).mark_area(opacity=0.18, color=OTHER)
+        layers.append(band.encode(x=x, y=alt.Y("low:Q", axis=axis), y2="high:Q"))
+        tips = [when, *(tip(k, f"{n} without") for k, n in _LEVELS)]
+        line = alt.Chart(grey).mark_line(strokeDash=[2, 3], color=OTHER, strokeWidth=2)
+        layers.append(line.encode(x=x, y=alt.Y("middle:Q", axis=axis), tooltip=tips))
     if coming:
         data = alt.Data(values=list(coming))
         layers.append(
@@ -51,7 +61,7 @@ def fan(
             .encode(
                 x=x,
                 y=alt.Y("middle:Q", axis=axis),
-                tooltip=[when, tip("low", "P10"), tip("middle", "P50"), tip("high", "P90")],
+                tooltip=[when, *(tip(key, title) for key, title in _LEVELS)],
             )
         )
     if last:

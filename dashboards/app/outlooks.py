@@ -12,8 +12,8 @@ leaves; another filter needs a forecast of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -52,6 +52,12 @@ class Ahead:
     before: Span
     """The month before."""
     notes: tuple[str, ...]
+    name: Hashable
+    """What was asked: what is worked out from this forecast can be remembered under it."""
+
+    def what_if(self, seen: Outlook, name: Hashable) -> Ahead:
+        """The same with another outlook: what a scenario makes of it."""
+        return replace(self, seen=seen, name=(self.name, name))
 
     def spent(self, span: Span) -> int:
         """Pico-dollars spent within a span until now."""
@@ -72,7 +78,7 @@ class Ahead:
     def fan(self, span: Span) -> list[tuple[date, float, float, float]]:
         """(day, P10, P50, P90) of the running total in USD over the days still to come."""
         within = self.seen.ahead(span)
-        paths = self.seen.money(self.where)[:, within]
+        paths = self.seen.money(self.where, within)
         days = self.seen.dates[within].astype(object).tolist()
         if not days:
             return []
@@ -97,7 +103,8 @@ def look(
     )  # fmt: skip
     leaves = {k: [v or "(none)" for v in vs] for k, vs in where.items()} if whole else {}
     notes = [note.replace(" (--as-of changes it)", "")] if note else []
-    return Ahead(seen, leaves, day, month, quarter, before, (*notes, *seen.notes))
+    name = (zone, repr(sorted((k, sorted(vs)) for k, vs in where.items())), day)
+    return Ahead(seen, leaves, day, month, quarter, before, (*notes, *seen.notes), name)
 
 
 def fan_rows(

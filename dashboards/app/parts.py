@@ -264,6 +264,11 @@ def nothing(what: str = "No calls in this period with these filters.") -> None:
     )
 
 
+def nothing_yet(what: str) -> None:
+    """What a part of a page says before its question is complete."""
+    st.info(what, icon=":material/edit_note:")
+
+
 def problem(message: str) -> None:
     """An error of the reader's making or of the store, in words."""
     st.error(message, icon=":material/error:")

@@ -54,6 +54,7 @@ class Source:
         self._open = open_cursor
         self._generation = generation
         self._answers: OrderedDict[Hashable, Any] = OrderedDict()
+        self._working: dict[Hashable, threading.Event] = {}
         self._lock = threading.Lock()
 
     @property
@@ -101,16 +102,28 @@ class Source:
     def remember(self, question: Hashable, work: Callable[[], T]) -> T:
         """The answer to `question`, worked out once for each generation of the store."""
         key = (self.generation, question)
-        with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-                return self._answers[key]
-        answer = work()
-        with self._lock:
-            self._answers[key] = answer
-            while len(self._answers) > REMEMBERED:
-                self._answers.popitem(last=False)
-        return answer
+        while True:
+            with self._lock:
+                if key in self._answers:
+                    self._answers.move_to_end(key)
+                    return self._answers[key]
+                waiting = self._working.get(key)
+                if waiting is None:
+                    done = self._working[key] = threading.Event()
+                    break
+            # Somebody is at it already: two who open a page at once share the work.
+            waiting.wait()
+        try:
+            answer = work()
+            with self._lock:
+                self._answers[key] = answer
+                while len(self._answers) > REMEMBERED:
+                    self._answers.popitem(last=False)
+            return answer
+        finally:
+            with self._lock:
+                del self._working[key]
+            done.set()
 
 
 def reader(path: Path, catalogue: Catalogue, *, zone: str = "UTC", settings: Any = None) -> Source:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,6 +34,9 @@ from pricing.catalogue import CardKey, Catalogue
 from pricing.meters import METERS
 from pricing.money import pico_per_unit_rounded
 from pricing.rates import ALL_WEEK
+
+if TYPE_CHECKING:
+    from ingest.traffic.scenario import Scenario
 
 
 def price_change(
@@ -184,21 +188,33 @@ def apply_move(base: Outlook, catalogue: Catalogue, text: str) -> Outlook:
 
 
 def apply_launch(base: Outlook, catalogue: Catalogue, text: str) -> Outlook:
-    """`SCENARIO.toml[:VARIANT]@DATE`: the scenario's simulated cost, spread evenly over its days.
+    """`SCENARIO.toml[:VARIANT]@DATE`.
 
     Raises `ForecastError`, or the scenario's own error when the file is wrong.
     """
-    from ingest.traffic.catalogue_prices import CataloguePrices
-    from ingest.traffic.legs import build_legs
-    from ingest.traffic.month import draw_legs
     from ingest.traffic.scenario import load_scenario
 
     found = _LAUNCH.match(text)
     if not found:
         raise ForecastError(f"--launch {text!r}: write scenario.toml:gpt-5-mini@2026-04-10")
     on = _day(found["on"], "--launch")
-    scenario = load_scenario(found["path"])
-    variant = found["variant"] or scenario.variants[0]
+    return launch_scenario(
+        base, catalogue, load_scenario(found["path"]), found["variant"] or "", on
+    )
+
+
+def launch_scenario(
+    base: Outlook, catalogue: Catalogue, scenario: Scenario, variant: str, on: date
+) -> Outlook:
+    """Add a scenario's simulated cost from a day on, spread evenly over the scenario's days.
+
+    `variant`: "" is the scenario's first. Raises `ForecastError`.
+    """
+    from ingest.traffic.catalogue_prices import CataloguePrices
+    from ingest.traffic.legs import build_legs
+    from ingest.traffic.month import draw_legs
+
+    variant = variant or scenario.variants[0]
     # Priced at the rates of the launch, not of the day the scenario was written for.
     scenario = scenario.model_copy(update={"start": on})
     prices = CataloguePrices(catalogue)

@@ -10,27 +10,12 @@ import streamlit as st
 from dashboards.app import charts, parts, source
 from dashboards.app.filters import sidebar
 from dashboards.app.parts import Column
+from dashboards.app.targets import target_names
 from dashboards.queries.compare import CompareRow, Comparison, compare
-from dashboards.queries.pricing import listing
 from pricing.meters import TIERS
 
 books = source.current()
 choice = sidebar(books)
-
-
-def target_names() -> list[str]:
-    """What can be picked: each variant at its maker by name, elsewhere as `seller:variant`."""
-    today = datetime.now(UTC).replace(tzinfo=None)
-
-    def work() -> list[str]:
-        names: list[str] = []
-        for row in listing(books.catalogue, at=today, tiers=("standard", "batch")):
-            home = books.catalogue.sellers_of(row["variant"])[:1] == [row["seller"]]
-            name = row["variant"] if home else f"{row['seller']}:{row['variant']}"
-            names.append(name if row["tier"] == "standard" else f"{name}@{row['tier']}")
-        return sorted(set(names), key=lambda n: (":" in n, n))
-
-    return books.remember(("targets", books.catalogue.version, today.date()), work)
 
 
 def label(row: CompareRow) -> str:
@@ -114,7 +99,7 @@ def show(answer: Comparison) -> None:
         st.caption(f"{note[:1].upper()}{note[1:]}.")
 
 
-options = target_names()
+options = target_names(books)
 targets = st.multiselect(
     "Targets", options, key="targets", bind="query-params", accept_new_options=True,
     placeholder="The variants in the traffic; pick or type others",
