@@ -99,6 +99,8 @@ class Outlook:
             self.seen.by.index(name): (value,) if isinstance(value, str) else tuple(value)
             for name, value in (where or {}).items()
         }
+        if len(at) == len(self.seen.by) and all(len(v) == 1 for v in at.values()):
+            return list(self._groups.get(tuple(at[n][0] for n in range(len(at))), ()))
         chosen = [g for g in self._groups if all(g[n] in v for n, v in at.items())]
         return [leaf for group in chosen for leaf in self._groups[group]]
 

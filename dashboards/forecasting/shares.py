@@ -30,9 +30,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 ALONE = 240
 """Up to this many leaves each is forecast on its own."""
-LARGEST = 120
+LARGEST = 80
 """Beyond that, this many are: those that cost most in the last four weeks."""
-TOGETHER = 60
+TOGETHER = 40
 """Groups the rest is forecast in, at most; the smallest groups make one."""
 SHARE_DAYS = 28
 
