@@ -125,6 +125,10 @@ def _inclusive(
     sources = count(usage.get("num_sources_used"), "num_sources_used")
     if sources:
         flags.append(f"{sources} search sources are billed beside the tokens: no meter counts them")
+    size = text(usage, "search_context_size")
+    if size not in (None, "low"):
+        # Perplexity's fee per request grows with it; the price in force is that of `low`.
+        flags.append(f"search context {size}: its fee per request is above the one priced here")
     return Reading(
         counts,
         api,

@@ -95,7 +95,10 @@ def test_a_fee_of_perplexity_is_the_default_size_and_said_to_be_assumed() -> Non
     usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
     call = price_call("perplexity", "sonar-pro", usage)
     assert call.cost_usd == Decimal("0.0105")  # 0.003 + 0.0015 + 6 per 1,000 requests
-    assert call.status == "assumed"
+    assert call.status == "assumed" and not call.flags
+    assert not price_call("perplexity", "sonar-pro", {**usage, "search_context_size": "low"}).flags
+    high = price_call("perplexity", "sonar-pro", {**usage, "search_context_size": "high"})
+    assert high.flags == ("search context high: its fee per request is above the one priced here",)
 
 
 @pytest.mark.parametrize(
