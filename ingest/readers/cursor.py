@@ -13,9 +13,10 @@
 
 Arithmetic: the four counts are beside each other, as the total proves; where it proves that the
 written part is inside the first column (or nothing), the record says so. One row is one request to
-Cursor, which may have called a model several times: so it is sold by `cursor`, whose price is the
-charge and no card's. `Included` is no charge but a part of the plan, `Errored` rows made none, and
-a `User API Key` row is billed by the maker of the model, whose own log has the same call.
+Cursor, which may have called a model several times: so it is sold by `cursor`, at Cursor's own
+prices where the catalogue knows them, beside which the charge stands. `Included` is no charge but a
+part of the plan, `Errored` rows made none, and a `User API Key` row is billed by the maker of the
+model, whose own log has the same call.
 Rows have no id: the key is all of the row.
 
     Date,Kind,Model,Input (w/ Cache Write),Input (w/o Cache Write),Cache Read,Output Tokens,…
