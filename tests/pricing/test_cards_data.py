@@ -10,6 +10,7 @@ from importlib import resources
 
 import pytest
 
+from pricing import price_call
 from pricing.cards import Card, Offer, shipped_cards
 from pricing.lint import lint
 from pricing.meters import METERS
@@ -574,3 +575,11 @@ def test_every_source_a_file_lists_is_used_by_a_price() -> None:
             blocks = [p for v in data.get("variant", []) for p in v.get("price", [])]
             used = {b["source"] for b in [*blocks, *data.get("offer", [])]}
             assert used == set(data["sources"]), file.name
+
+
+def test_sonnet_5_5_read_its_cache_at_twice_the_price_until_october() -> None:
+    usage = {"input_tokens": 0, "cache_read_input_tokens": 1_000_000, "output_tokens": 0}
+    day = datetime(2026, 10, 7)
+    before = price_call("anthropic", "claude-sonnet-5-5", usage, at=day - timedelta(hours=1))
+    after = price_call("anthropic", "claude-sonnet-5-5", usage, at=day)
+    assert (before.cost_usd, after.cost_usd) == (Decimal("0.2"), Decimal("0.1"))

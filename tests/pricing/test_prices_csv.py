@@ -42,9 +42,12 @@ OTHER_NAMES = (
     "gpt-5.2-chat-latest gpt-5.2-codex gpt-5.1-chat-latest gpt-5.1-codex-max gpt-5.1-codex "
     "gpt-5-chat-latest gpt-5-codex"
 )
+CONFIRMED = {("gpt-5.1-codex", "priority"), ("gpt-5-codex", "priority")}
+"""OpenAI's own page of priority prices lists them."""
+
 CLAIMS: dict[tuple[str, str, str], str] = {
     **{(m, t, c): INHERITED for m in OTHER_NAMES.split() for t in ("batch", "flex", "priority")
-       for c in COLUMNS if c != "cache_write"},
+       for c in COLUMNS if c != "cache_write" and (m, t) not in CONFIRMED},
     ("gpt-5-nano", "priority", "input"): "fifty times standard, without output: a slip",
     ("gemini-3-pro-preview", "standard >200k", "cache_write"): "Gemini charges no write",
 }  # fmt: skip
