@@ -204,10 +204,16 @@ def is_own_record(item: Mapping[str, Any]) -> bool:
     """
     if "model" not in item or "usage" in item or "usageMetadata" in item:
         return False
+    # Whoever names provider and model meant a record: a misspelt count is to be named as one.
+    if "provider" in item and not item.keys() & _NO_RECORD:
+        return True
     totals = ("input", "output", "input_beside", "total")
     return any(name in item for name in COUNTED) or any(
         isinstance(item.get(name), int | float) for name in totals
     )
+
+
+_NO_RECORD = {"id", "object", "choices", "request", "response", "body", "call_type", "done"}
 
 
 def _read_own(item: Mapping[str, Any], door: _Door) -> Result:

@@ -11,8 +11,9 @@ the writer, and answer when they are durable.
     {"accepted": 1, "rejected": 0, "ignored": 0, "errors": []}
 
 2xx: committed. 400: nothing in it can be stored, and why. 401 and 403: who may send. 413: larger
-than the limit, unpacked. 415: a content type that a foreign web page could send without asking.
-429 with Retry-After: too much is waiting. 503 with Retry-After: the store cannot write now.
+than the limit, unpacked. 405: not a POST. 415: a content type that a foreign web page could send
+without asking. 429 with Retry-After: too much is waiting. 503 with Retry-After: the store cannot
+write now.
 """
 
 from __future__ import annotations
@@ -112,12 +113,19 @@ def routes(collector: Collector, *, token: str = "") -> list[Route]:
             return JSONResponse({"error": problem.reason}, problem.status, problem.headers)
         return JSONResponse(_told(batch))
 
+    doors = {"traces": traces, "logs": logs, "usage": usage, "litellm": litellm}
     return [
-        Route("/v1/traces", traces, methods=["POST"]),
-        Route("/v1/logs", logs, methods=["POST"]),
-        Route("/v1/usage", usage, methods=["POST"]),
-        Route("/v1/litellm", litellm, methods=["POST"]),
+        *(Route(f"/v1/{name}", door, methods=["POST"]) for name, door in doors.items()),
+        # The pages behind would answer these with a page of theirs.
+        *(Route(f"/v1/{name}", _only_post, methods=_OTHERS) for name in doors),
     ]
+
+
+_OTHERS = ["GET", "PUT", "PATCH", "DELETE"]
+
+
+async def _only_post(_: Request) -> Response:
+    return JSONResponse({"error": "send it with POST"}, 405, {"Allow": "POST"})
 
 
 def _told(batch: Batch) -> dict[str, object]:

@@ -49,7 +49,7 @@ class OllamaBody:
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """By its counts beside `done`, or beside embeddings and a duration."""
         if _is_answer(body):
-            return True
+            return body["done"] is True
         return any(n in body for n in _COUNTS) and any(n in body for n in _TIMES)
 
     def records(
@@ -114,7 +114,7 @@ class OllamaStream:
             else:
                 cut = cut or (line, event)
         if cut is not None:
-            yield *cut, ["the stream ended without usage"]
+            yield cut[0], {**cut[1], "done": True}, ["the stream ended without usage"]
 
 
 BODY = OllamaBody()

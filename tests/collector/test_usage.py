@@ -261,3 +261,22 @@ def test_limits_hold_packed_and_unpacked(db: Path) -> None:
             f"{running.url}/v1/usage", content=chunks, headers={"Content-Type": "application/json"}
         )
         assert answer.status_code == 413
+
+
+def test_a_misspelt_count_is_named_though_it_is_the_only_one(served: Served) -> None:
+    answer = post(served, {"provider": "openai", "model": "gpt-5.2", "inputt": 5})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "unknown field 'inputt'; did you mean 'input'?"
+
+
+def test_a_door_is_for_posting(served: Served) -> None:
+    answer = httpx.get(f"{served.url}/v1/usage")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json() == {"error": "send it with POST"}
+
+
+def test_the_lines_of_a_stream_that_count_nothing_are_no_calls(served: Served) -> None:
+    opening = {"model": "m", "created_at": "2026-01-05T10:00:00Z", "response": "a", "done": False}
+    closing = {**opening, "response": "", "done": True, "prompt_eval_count": 3, "eval_count": 4}
+    answer = post(served, [opening, opening, closing])
+    assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 2)
