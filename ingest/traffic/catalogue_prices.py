@@ -6,6 +6,7 @@ The variant may name its seller (`bedrock/claude-opus-4-5`); otherwise its maker
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from functools import lru_cache
 
 from ingest.traffic.prices import Band, RateSheet
@@ -54,6 +55,24 @@ class CataloguePrices:
             s for s in _OTHERS
             if s != own[0] and self.catalogue.resolve(s, variant) is not None
         ]  # fmt: skip
+
+    def why_unpriced(self, variant: str, day: date, tier: str = "standard") -> str:
+        """Why `sheet` has no price, for a person: a name nobody sells, the tier, or the day."""
+        if self._seller(variant) is not None:
+            if tier != "standard" and self.sheet(variant, day) is not None:
+                return f"{variant} has no {tier} price on {day}"
+            return f"{variant} has no price on {day}"
+        head, _, rest = variant.rpartition("/")
+        catalogue = self.catalogue
+        if head and head not in catalogue.sellers():
+            near = get_close_matches(head, catalogue.sellers(), 1)
+            return f"no price list of a seller {head!r}" + (
+                f"; did you mean '{near[0]}/{rest}'?" if near else ""
+            )
+        sold = [v for s in ([head] if head else _MAKERS) for v in catalogue.listed(s)]
+        near = get_close_matches(rest, sold, 1)
+        meant = f"{head}/{near[0]}" if head and near else "".join(near)
+        return f"{variant!r} is in no price list" + (f"; did you mean {meant!r}?" if near else "")
 
     def _sheet(
         self, variant: str, day: date, tier: str = "standard", seller: str | None = None

@@ -146,6 +146,12 @@ class FixedPrices:
         return found if found is not None and seller in (None, found.seller) else None
 
 
+def why_unpriced(prices: Prices, variant: str, day: date, tier: str = "standard") -> str:
+    """Why there is no sheet, in the words of the price source where it has any."""
+    told = getattr(prices, "why_unpriced", None)
+    return told(variant, day, tier) if told is not None else f"{variant} has no price on {day}"
+
+
 def usd(pico: int) -> str:
     """Pico-dollars as an exact decimal string in USD, without trailing zeros.
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.prices import Prices, RateSheet, usd
+from ingest.traffic.prices import Prices, RateSheet, usd, why_unpriced
 from ingest.traffic.trace import Trace, TraceError
 from pricing.caching import CacheRule, apply_floor, cached_tokens, rule_for
 
@@ -158,9 +158,10 @@ def replay(
     for variant in variants:
         rule = rules[variant]
         counts = meter_counts(trace, cached[rule], rule)
-        rows.append(
-            _variant_row(trace, counts, rule, variant, prices.sheet(variant, day, tier, seller))
-        )
+        sheet = prices.sheet(variant, day, tier, seller)
+        rows.append(_variant_row(trace, counts, rule, variant, sheet))
+        if sheet is None:
+            rows[-1]["reason"] = why_unpriced(prices, variant, day, tier)
     first = rows[0]
     result: dict[str, Any] = {
         "trace": trace.name,

@@ -32,7 +32,7 @@ from ingest.traffic.predict import (
     share_noise,
     whole_sessions,
 )
-from ingest.traffic.prices import Prices, RateSheet
+from ingest.traffic.prices import Prices, RateSheet, why_unpriced
 from ingest.traffic.replaying import AppliedRule, applied_rule
 from ingest.traffic.sessions import with_sessions
 from ingest.traffic.table import PARTS, SessionTable, session_table
@@ -76,7 +76,7 @@ def validate(
     trace = with_sessions(trace)
     sheet = prices.sheet(variant, day)
     if sheet is None:
-        raise TraceError(f"{variant} has no price on {day}; name another variant")
+        raise TraceError(why_unpriced(prices, variant, day))
     assert trace.sessions is not None
     own = trace.own_clocks
     if own:

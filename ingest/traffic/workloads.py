@@ -20,7 +20,7 @@ from ingest.traffic.lengths import uncertain
 from ingest.traffic.load import load_trace
 from ingest.traffic.numbers import Number, Range, ScenarioError, middle
 from ingest.traffic.predict import recent_weights
-from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices
+from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices, why_unpriced
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
 from ingest.traffic.routing import assign
 from ingest.traffic.scenario import Volume, Workload
@@ -211,6 +211,8 @@ def prepare(
 
     With ``main`` only the calls that its rules send from ``main`` to ``variant`` are counted.
     """
+    if prices.sheet(variant, day, "standard", seller) is None:
+        raise LookupError(why_unpriced(prices, variant, day))
     trace = shaped_output(sessions_of(workload, variant, seed), workload)
     assert trace.sessions is not None
     route = None if main is None else assign(trace, workload, main, seed)
@@ -237,7 +239,7 @@ def prepare(
     for tier, share in shares.items():
         sheet = prices.sheet(variant, day, tier, seller)
         if sheet is None:
-            raise LookupError(f"{variant} has no price on {day}")
+            raise LookupError(why_unpriced(prices, variant, day, tier))
         for meter, pico in sheet.by_meter(counts).items():
             cost[meter] += share * pico
     codes, rows = np.unique(trace.sessions, return_inverse=True)

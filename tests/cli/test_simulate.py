@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import sys
+import tomllib
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -160,6 +164,89 @@ def test_init_to_standard_output_is_a_scenario(tokenbooks: Run, workdir: Path) -
     assert code == 0
     assert "turns = 7" in out
     assert simulate(tokenbooks, scenario(workdir, out))["days"] == 30
+
+
+def piped(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+def test_answers_come_from_a_pipe_and_the_rest_is_usual(
+    tokenbooks: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped(monkeypatch, "My shop\n1,500\n\n4\n")
+    code, out, err = tokenbooks("simulate", "init")
+    assert (code, "scenario.toml written" in out) == (0, True)
+    assert "How many users will it have? 1,500" in err
+    made = tomllib.loads((workdir / "scenario.toml").read_text())
+    assert made["name"] == "My shop"
+    (load,) = made["workloads"]
+    assert load["volume"]["users"] == {"p10": 750, "p90": 3000}
+    assert load["volume"]["sessions_per_user_day"] == 0.5
+    assert load["structure"]["turns"] == 4
+    assert made["variants"] == ["gpt-5.2", "gpt-5-mini"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ("shop\nmany\n", "answer 2 (How many users will it have?): 'many' is not a number"),
+        ("shop\n0\n", "answer 2 (How many users will it have?): 0 must be above 0"),
+        ("shop\n5\n1\n0.5\n", "answer 4 (Questions in a session?): 0.5 must be at least 1"),
+        ("shop\n5\n1\n1\n9\n\nno.md\n", "answer 7 (File with the system prompt (empty: none)?)"),
+    ],
+)
+def test_an_answer_that_cannot_be_writes_nothing(
+    tokenbooks: Run, workdir: Path, monkeypatch: pytest.MonkeyPatch, answers: str, said: str
+) -> None:
+    piped(monkeypatch, answers)
+    code, _, err = tokenbooks("simulate", "init")
+    assert (code, said in err) == (2, True)
+    assert not (workdir / "scenario.toml").exists()
+
+
+def test_without_any_answer_what_is_usual_is_taken_and_said(
+    tokenbooks: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped(monkeypatch, "")
+    code, _, err = tokenbooks("simulate", "init")
+    assert (code, "no answers on standard input" in err) == (0, True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are of Unix")
+def test_on_a_terminal_a_wrong_answer_is_asked_again(workdir: Path) -> None:
+    import pty
+    import select
+
+    child, screen = pty.fork()
+    if child == 0:
+        root = str(Path(__file__).parents[2])
+        os.environ["PYTHONPATH"] = root
+        os.execv(sys.executable, [sys.executable, "-m", "tokenbooks", "simulate", "init"])
+    seen = b""
+    answers = ["shop", "many", "300", "", "", "", "", ""]
+    while answers and select.select([screen], [], [], 20)[0]:
+        seen += os.read(screen, 4096)
+        # A question ends in its suggestion, or in a colon.
+        if seen.rstrip().endswith(b":"):
+            os.write(screen, answers.pop(0).encode() + b"\r")
+            seen += b"\n"
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert b"'many' is not a number" in seen
+    made = tomllib.loads((workdir / "scenario.toml").read_text())
+    assert made["workloads"][0]["volume"]["users"] == {"p10": 150, "p90": 600}
+
+
+def test_a_variant_nobody_sells_is_named_with_the_nearest(tokenbooks: Run, workdir: Path) -> None:
+    code, _, err = tokenbooks("simulate", "init", "--users", "5", "--variants", "gpt-5.22")
+    assert code == 0
+    assert "'gpt-5.22' is in no price list; did you mean 'gpt-5.2'?" in err
+    code, out, _ = tokenbooks("simulate", "scenario.toml", "--variants", "azur/gpt-5.2,gpt-5-mini")
+    assert code == 1
+    assert "no price list of a seller 'azur'; did you mean 'azure/gpt-5.2'?" in squeezed(out)
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
 
 
 def test_the_schema_knows_every_part(tokenbooks: Run) -> None:

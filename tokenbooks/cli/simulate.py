@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +15,9 @@ import typer
 from typer.core import TyperGroup
 
 from tokenbooks.cli.bars import bar_between, progress_bar
-from tokenbooks.cli.common import Db, Json, moment, reading, settings
+from tokenbooks.cli.common import Db, Json, reading, settings
 from tokenbooks.cli.output import FINDING, count, fail, note, percent, print_json, say, table
+from tokenbooks.cli.simulate_init import init
 from tokenbooks.cli.traffic_options import (
     Seed,
     Variants,
@@ -26,7 +26,6 @@ from tokenbooks.cli.traffic_options import (
     price_source,
     say_wrapped,
     unpriced,
-    write_text,
 )
 
 TORNADO_ROWS = 8
@@ -55,6 +54,7 @@ group = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Add the command and its group."""
+    group.command("init")(init)
     app.add_typer(group, name="simulate")
 
 
@@ -200,97 +200,3 @@ def schema() -> None:
     from ingest.traffic import schema as scenario_schema
 
     print_json(scenario_schema())
-
-
-@group.command("init")
-def init(
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The file to write; - for standard output.")
-    ] = Path("scenario.toml"),
-    prompt: Annotated[
-        Path | None, typer.Option("--prompt", help="The system prompt: its tokens are counted.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="What the application is called.")] = None,
-    variants: Variants = "",
-    users: Annotated[float | None, typer.Option(min=1e-9, help="How many users it has.")] = None,
-    sessions: Annotated[
-        float | None, typer.Option(min=1e-9, help="Sessions a user and day.")
-    ] = None,
-    turns: Annotated[float | None, typer.Option(min=1, help="Questions in a session.")] = None,
-    output_tokens: Annotated[
-        float | None, typer.Option("--output-tokens", min=1, help="Tokens of an answer.")
-    ] = None,
-    start: Annotated[str | None, typer.Option(help="First day.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-) -> None:
-    """Write a commented scenario from a few answers; without any, ask for them.
-
-    Users are taken as half to double and answers as 0.7 to 1.4 times what is said.
-    """
-    from ingest.traffic import parse_scenario, scenario_template
-
-    given: dict[str, Any] = {
-        "name": name, "users": users, "sessions_per_user_day": sessions, "turns": turns,
-        "output_tokens": output_tokens,
-    }  # fmt: skip
-    chosen = listed(variants)
-    asked_nothing = not chosen and prompt is None and all(v is None for v in given.values())
-    if asked_nothing and sys.stdin.isatty() and sys.stderr.isatty():
-        given, chosen, prompt = _ask()
-    day = moment(start, "--start")
-    answers = {k: v for k, v in given.items() if v is not None}
-    answers["prompt_file"] = None if prompt is None else _beside(prompt, output)
-    if chosen:
-        answers["variants"] = chosen
-    if day is not None:
-        answers["start"] = day.date()
-    text = scenario_template(**answers)
-    parse_scenario(text, str(output))
-    told = "" if prompt is None else _counted(prompt, chosen)
-    if str(output) == "-":
-        sys.stdout.write(text)
-        return
-    write_text(output, text, force)
-    say(f"{output} written{told}.")
-    say(f"Next: look it through, then `tokenbooks simulate {output}`.")
-
-
-def _ask() -> tuple[dict[str, Any], list[str], Path | None]:
-    """The few questions, with defaults; on standard error so that a pipe stays clean."""
-
-    def ask(text: str, default: Any) -> Any:
-        return typer.prompt(text, default=default, err=True)
-
-    given = {
-        "name": ask("What is the application called?", "my application"),
-        "users": ask("How many users will it have?", 1000.0),
-        "sessions_per_user_day": ask("Sessions a user and day?", 0.5),
-        "turns": ask("Questions in a session?", 3.0),
-        "output_tokens": ask("Tokens of an answer (100 are about 75 words)?", 300.0),
-    }
-    variants = listed(ask("Variants to compare?", "gpt-5.2,gpt-5-mini"))
-    prompt = ask("File with the system prompt (empty: none)?", "")
-    return given, variants, Path(prompt) if prompt else None
-
-
-def _beside(prompt: Path, output: Path) -> str:
-    """The prompt's path as the scenario file will see it: relative to its own folder."""
-    import os
-
-    if not prompt.is_file():
-        fail(f"{prompt}: no such file")
-    folder = Path.cwd() if str(output) == "-" else output.absolute().parent
-    return Path(os.path.relpath(prompt.absolute(), folder)).as_posix()
-
-
-def _counted(prompt: Path, variants: list[str]) -> str:
-    """How long the prompt is on the first variant, for the person who wrote it."""
-    from ingest.traffic.synth import count_file
-
-    first = variants[0] if variants else "gpt-5.2"
-    try:
-        tokens = count_file(str(prompt), first)
-    except LookupError as error:
-        fail(str(error.args[0]))
-        raise AssertionError from error
-    return f" ({prompt}: {tokens:,} tokens as a system message on {first})"
