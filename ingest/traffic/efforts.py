@@ -14,6 +14,9 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # Ends of the interval where a source gives one figure only.
 _SPREAD = 1.3
@@ -27,6 +30,34 @@ class Ratio:
     mid: float
     high: float
     source: str
+
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def effort_factors(
+    visible: float, thinking: float, ratio: FloatArray | float, effort: str
+) -> tuple[FloatArray, FloatArray]:
+    """Factors on visible and on reasoning tokens that together change output by ``ratio``.
+
+    Effort changes how long a model thinks, not what it says in the end: reasoning takes the
+    change, down to nothing; at "none" there is no reasoning, and what output there is, is visible.
+    Where no reasoning is known of, all output scales.
+
+    >>> seen, thought = effort_factors(200, 1000, 1.5, "high")     # 1,200 become 1,800
+    >>> float(seen), float(thought)
+    (1.0, 1.6)
+    >>> seen, thought = effort_factors(200, 1000, 0.3, "none")     # 360, all visible
+    >>> float(seen), float(thought)
+    (1.8, 0.0)
+    """
+    r = np.asarray(ratio, dtype=np.float64)
+    if thinking <= 0 or visible <= 0:
+        return r, r
+    total = (visible + thinking) * r
+    if effort == "none":
+        return np.maximum(total / visible, 1.0), np.zeros_like(r)
+    return np.ones_like(r), np.maximum(total - visible, 0.0) / thinking
 
 
 @lru_cache(maxsize=1)

@@ -51,11 +51,12 @@ def warnings_for(
             minute = leg.sessions * share / (scenario.days * 1440) * peak_factor(leg.workload)
             at = load.setdefault(leg.variant, dict.fromkeys(("requests", "input", "output"), 0.0))
             at["requests"] += minute * leg.means.calls
+            changed = leg.by_effort()
             for meter, tokens in leg.means.tokens.items():
                 if is_input(meter):
                     at["input"] += minute * tokens
                 else:
-                    at["output"] += minute * tokens * leg.effort
+                    at["output"] += minute * tokens * float(changed[meter])
             sheet = prices.sheet(leg.variant, scenario.start, "standard", scenario.seller)
             if sheet is None:
                 continue

@@ -16,20 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.efforts import effort_factors, effort_ratio
+from ingest.traffic.library import month_shape, sessions_of, sessions_per_day, shaped_output
 from ingest.traffic.numbers import ScenarioError, middle
 from ingest.traffic.prices import Prices
 from ingest.traffic.replaying import meter_counts
 from ingest.traffic.routing import Assignment, assign, whole_session_shares
 from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.trace import Trace
-from ingest.traffic.workloads import (
-    cache_rule,
-    month_shape,
-    sessions_of,
-    sessions_per_day,
-    shaped_output,
-)
+from ingest.traffic.workloads import cache_rule
 from pricing.caching import apply_floor, cached_tokens
 
 MAX_ROWS = 2_000_000
@@ -178,8 +173,14 @@ def _counted(
             raw = cached_tokens(trace.stream(), [rule.ttl_s], scope, partition=route.codes)[0]
             cached = apply_floor(raw, rule.min_tokens, rule.step)
         ratio = effort_ratio(variant, o.reference_effort, o.effort).mid
-        for meter, counts in meter_counts(trace, cached, rule).items():
-            more = ratio if meter in ("output_text", "reasoning") else 1.0
+        found = meter_counts(trace, cached, rule)
+        seen, thought = (
+            float(found[m][mine].sum()) if m in found else 0.0 for m in ("output_text", "reasoning")
+        )
+        said, thinking = effort_factors(seen, thought, ratio, o.effort)
+        factors = {"output_text": float(said), "reasoning": float(thinking)}
+        for meter, counts in found.items():
+            more = factors.get(meter, 1.0)
             shaped = np.round(counts * more).astype(np.int64) if more != 1 else counts
             out[meter] = np.where(mine, shaped, out[meter])
     return out

@@ -12,23 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.efforts import effort_factors, effort_ratio
+from ingest.traffic.library import beyond_record, month_shape, sessions_per_day
 from ingest.traffic.numbers import middle
+from ingest.traffic.parameters import Parameter, parameters
 from ingest.traffic.prices import Prices
 from ingest.traffic.routing import has_rules, variants_of, whole_session_shares
 from ingest.traffic.scenario import Scenario, Workload
 from ingest.traffic.sobol import Z90
-from ingest.traffic.workloads import (
-    Means,
-    Parameter,
-    beyond_record,
-    is_input,
-    is_output,
-    month_shape,
-    parameters,
-    prepare,
-    sessions_per_day,
-)
+from ingest.traffic.workloads import Means, is_input, is_output, prepare
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -57,6 +49,15 @@ class Leg:
         """Expected pico-dollars of the period at the middle of everything."""
         return float(self.evaluate(np.zeros((1, len(self.params))))["cost"][0])
 
+    def by_effort(self, ratio: FloatArray | None = None) -> dict[str, FloatArray]:
+        """Factors of the effort asked for on the output meters."""
+        tokens = self.means.tokens
+        visible, thinking = effort_factors(
+            tokens.get("output_text", 0.0), tokens.get("reasoning", 0.0),
+            self.effort if ratio is None else ratio, self.workload.output.effort,
+        )  # fmt: skip
+        return {"output_text": visible, "reasoning": thinking}
+
     def evaluate(self, z: FloatArray) -> dict[str, FloatArray]:
         """Totals of the period for rows of standard normal parameter values; no session noise."""
         n = len(z)
@@ -65,6 +66,7 @@ class Leg:
         price_factors = {m: np.ones(n) for m in self.means.cost}
         f = self.workload.failures
         retry = np.full(n, middle(f.retry_rate))
+        ratio = np.full(n, self.effort)
         for j, p in enumerate(self.params):
             at = np.clip(z[:, j], -3.0, 3.0)
             factor = np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1])))
@@ -76,18 +78,18 @@ class Leg:
                 retry = middle_rate * np.exp(_bend(at, np.log(low), np.log(high)))
             elif p.kind == "structure":
                 self._structure(p, at, factors, price_factors)
+            elif p.kind == "effort":
+                ratio *= factor
             else:
-                meters = {"output": ("output_text",), "reasoning": ("reasoning",)}.get(
-                    p.kind, ("output_text", "reasoning")
-                )
-                for m in meters:
-                    if m in factors:
-                        factors[m] *= factor
-                        price_factors[m] *= factor
+                m = {"output": "output_text"}.get(p.kind, p.kind)
+                if m in factors:
+                    factors[m] *= factor
+                    price_factors[m] *= factor
         resent = 1 + retry + middle(f.failed_rate) * f.failed_input_share
+        changed = self.by_effort(ratio)
         out = {part: np.zeros(n) for part in (*PARTS, "cost")}
         for m, tokens in self.means.tokens.items():
-            more = resent if is_input(m) else self.effort
+            more = resent if is_input(m) else changed[m]
             total = count * tokens * factors[m] * more
             out["cost"] += count * self.means.cost[m] * price_factors[m] * more
             if is_input(m):
@@ -188,8 +190,9 @@ def _leg(
         z = np.array([[Z90 if p.kind == "structure" else 0.0 for p in params]])
         joined = float(leg.evaluate(z)["cost"][0]) / max(sessions, 1e-12)
         truth = means(corner)
+        changed = leg.by_effort()
         direct = sum(
-            c * (leg.effort if is_output(m) else 1 + middle(workload.failures.retry_rate)
+            c * (float(changed[m]) if is_output(m) else 1 + middle(workload.failures.retry_rate)
                  + middle(workload.failures.failed_rate) * workload.failures.failed_input_share)
             for m, c in truth.cost.items()
         )  # fmt: skip

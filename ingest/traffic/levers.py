@@ -12,6 +12,7 @@ from typing import Any
 
 from ingest.traffic.efforts import EFFORTS
 from ingest.traffic.legs import build_legs
+from ingest.traffic.numbers import middle
 from ingest.traffic.prices import Prices, usd_estimate
 from ingest.traffic.scenario import Route, Scenario, Workload
 from pricing.caching import rule_for
@@ -154,10 +155,8 @@ def _less_effort(w: Workload) -> Workload:
 
 
 def _shorter(w: Workload) -> Workload:
-    from ingest.traffic.workloads import middle as level
-
-    scale = level(w.output.median_scale) * SHORTER
-    tail = level(w.output.tail_scale) * SHORTER
+    scale = middle(w.output.median_scale) * SHORTER
+    tail = middle(w.output.tail_scale) * SHORTER
     return _set("output", median_scale=scale, tail_scale=tail)(w)
 
 

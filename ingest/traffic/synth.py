@@ -142,8 +142,11 @@ def make_sessions(
                 ids, lens = head_ids + past_ids + now_ids, head_len + past_len + now_len
                 total = sum(lens)
                 if limit is not None and total > limit and past_len:
-                    # Compaction: history becomes one summary; the next prompt begins anew.
+                    # Compaction: one more call reads the history and answers with its summary;
+                    # the next prompt begins anew.
                     kept = round(sum(past_len) * workload.compaction.keep_share)
+                    asked, sizes = head_ids + past_ids, head_len + past_len
+                    rows.append((now, k, sum(sizes), kept, 0, asked, sizes, turn + 1))
                     past_ids, past_len = [fresh], [kept]
                     fresh += 1
                     ids, lens = head_ids + past_ids + now_ids, head_len + past_len + now_len

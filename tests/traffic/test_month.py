@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ingest.traffic import parse_scenario, simulate
+from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.library import month_shape
 from ingest.traffic.scenario import Volume
-from ingest.traffic.workloads import month_shape
 from tests.traffic.prices import PRICES
 
 PLAIN = """
@@ -105,6 +106,39 @@ def test_effort_scales_output_and_brings_its_interval():
     got = run(PLAIN + 'effort = "high"\n', levers=False)["variants"][0]
     assert got["tokens"]["output"]["p50"] == pytest.approx(60e6 * 1.79, rel=0.02)
     assert any(t["parameter"] == "w: effort high" for t in got["tornado"])
+
+
+def test_effort_changes_the_thinking_not_what_is_said():
+    text = PLAIN + "reasoning_tokens = 1000\n"
+    at = {
+        e: run(text + f'effort = "{e}"\n', levers=False)["variants"][0]["tokens"]
+        for e in ("none", "medium", "high")
+    }
+    said = {e: t["output"]["mean"] - t["reasoning"]["mean"] for e, t in at.items()}
+    assert said["medium"] == pytest.approx(60e6, rel=0.002)
+    assert said["high"] == pytest.approx(60e6, rel=0.002)
+    total = 360e6 * effort_ratio("gpt-5.2", "medium", "high").mid
+    # The mean of an uncertain ratio lies a little above its middle.
+    assert at["high"]["output"]["p50"] == pytest.approx(total, rel=0.02)
+    assert at["none"]["reasoning"]["p90"] == 0
+    assert at["none"]["output"]["p50"] < 360e6
+
+
+def test_compaction_is_a_call_of_its_own():
+    text = PLAIN.replace("user_tokens = 100", "user_tokens = 1000\nturns = 4").replace(
+        "sessions_per_day = 10_000", "sessions_per_day = 1000"
+    )
+    plain = run(text, levers=False)["variants"][0]
+    # Prompts of 1400, 2600, 3800, 5000 tokens; the last is more than 4,000.
+    assert plain["tokens"]["input"]["mean"] == pytest.approx(30_000 * 12_800, rel=0.002)
+    got = run(text + "[workloads.compaction]\nat_tokens = 4000\n", levers=False)["variants"][0]
+    # Before the fourth turn 3,600 tokens of history behind 400 of system prompt are read once
+    # more and become 720; then 400 + 720 + 1000 are sent.
+    assert got["requests"]["mean"] == pytest.approx(30_000 * 5, rel=0.002)
+    assert got["tokens"]["input"]["mean"] == pytest.approx(
+        30_000 * (1400 + 2600 + 3800 + 4000 + 2120), rel=0.002
+    )
+    assert got["tokens"]["output"]["mean"] == pytest.approx(30_000 * (800 + 720), rel=0.002)
 
 
 def test_tiers_retries_routes_and_tasks():
