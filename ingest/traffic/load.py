@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.agent_sessions import read_agent_sessions
+from ingest.traffic.blocks import blocks_in
 from ingest.traffic.coding_traces import (
     TRACELAB_CSV,
     coding_table,
@@ -29,27 +30,21 @@ from ingest.traffic.coding_traces import (
     is_coding_trace,
     shards,
 )
-from ingest.traffic.layouts import COMPONENT_COLUMNS, NATIVE, OURS, Layout, recognise
+from ingest.traffic.columns import Columns
+from ingest.traffic.layouts import NATIVE, OURS, recognise
 from ingest.traffic.servegen import RATES, sampled
 from ingest.traffic.tables import (
     documents,
-    is_text,
-    lists_in_text,
-    numbers_in_text,
     read_bytes,
     read_table,
 )
 from ingest.traffic.trace import Trace, TraceError
-from pricing.caching import chain, number
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 IntArray = npt.NDArray[np.int64]
 
-# Block sizes in use; tried in turn when none is given.
-_BLOCK_SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048)
-_AGREEMENT = 0.9
 # A clock may jitter; more steps back than this share of the rows and the file is unsorted.
 _JITTER = 0.01
 
@@ -118,32 +113,8 @@ def _coding(path: Path) -> tuple[pa.Table, str] | None:
     return coding_table(files) if first is not None and is_coding_trace(first) else None
 
 
-class _Reader:
+class _Reader(Columns):
     """One table being turned into a trace; keeps what the messages need."""
-
-    def __init__(
-        self, path: Path, table: pa.Table, layout: Layout, rename: Mapping[str, str]
-    ) -> None:
-        self.path = path
-        self.table = table
-        self.layout = layout
-        self.names = {**{k: k for k in OURS}, **layout.columns, **rename}
-        self.asked = set(rename)
-        self.notes: list[str] = []
-
-    def column(self, ours: str) -> pa.ChunkedArray | None:
-        theirs = self.names[ours]
-        if theirs in self.table.column_names:
-            return self.table[theirs]
-        if ours in self.asked:
-            raise TraceError(
-                f"{self.path}: the map names a column {theirs!r} for {ours}, which the file "
-                f"does not have; it has {self.have()}"
-            )
-        return None
-
-    def have(self) -> str:
-        return ", ".join(self.table.column_names) or "no columns"
 
     def trace(self, block_size: int | None, components: str | Path | None) -> Trace:
         time = self.time()
@@ -179,7 +150,7 @@ class _Reader:
                 f"{self.path}, row {row}: reasoning_tokens {reasoning[row - 1]} is more than "
                 f"output_tokens {outputs[row - 1]}; output must include reasoning"
             )
-        ids, offsets, size, block_tokens = self.blocks(inputs, block_size, components)
+        ids, offsets, size, block_tokens = blocks_in(self, inputs, block_size, components)
         sessions, _ = self.codes("session")
         if sessions is None and self.layout.parent is not None:
             sessions = self.from_parents()
@@ -249,70 +220,6 @@ class _Reader:
         assert time is not None
         return time
 
-    def time(self) -> IntArray | None:
-        """Microseconds. Numbers are seconds (t_s) or milliseconds (t_ms); instants work too."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        for ours, factor in (("t_s", 1_000_000), ("t_ms", 1_000)):
-            column = self.column(ours)
-            if column is None:
-                continue
-            self.no_nulls(column, ours)
-            if is_text(column.type):
-                column = numbers_in_text(column)
-            if is_text(column.type):
-                try:
-                    column = pc.cast(column, pa.timestamp("us"), safe=False)
-                except pa.ArrowInvalid as error:
-                    raise TraceError(f"{self.path}: {self.names[ours]}: {error}") from error
-            if pa.types.is_timestamp(column.type):
-                micro = pc.cast(column, pa.timestamp("us"), safe=False)
-                return pc.cast(micro, pa.int64()).to_numpy().astype(np.int64)
-            values = column.to_numpy()
-            if values.dtype.kind in "iu":
-                return values.astype(np.int64) * factor
-            if values.dtype.kind != "f" or not np.isfinite(values).all():
-                raise TraceError(f"{self.path}: {self.names[ours]} must be finite numbers")
-            return np.round(values * factor).astype(np.int64)
-        return None
-
-    def no_nulls(self, column: pa.ChunkedArray, ours: str) -> None:
-        if column.null_count:
-            row = column.is_null().to_pylist().index(True) + 1
-            raise TraceError(f"{self.path}, row {row}: {self.names[ours]} is empty")
-
-    def counts(self, ours: str) -> IntArray | None:
-        column = self.column(ours)
-        if column is None:
-            return None
-        if ours == "cached_tokens":
-            column = column.fill_null("0" if is_text(column.type) else 0)
-        self.no_nulls(column, ours)
-        values = (numbers_in_text(column) if is_text(column.type) else column).to_numpy()
-        if values.dtype.kind == "f" and (values == np.floor(values)).all():
-            values = values.astype(np.int64)
-        if values.dtype.kind not in "iu":
-            raise TraceError(f"{self.path}: {self.names[ours]} must be whole numbers of tokens")
-        if (values < 0).any():
-            row = int(np.argmax(values < 0)) + 1
-            raise TraceError(f"{self.path}, row {row}: {self.names[ours]} is {values[row - 1]}")
-        return values.astype(np.int64)
-
-    def codes(self, ours: str) -> tuple[IntArray | None, tuple[str, ...]]:
-        column = self.column(ours)
-        if column is None or column.null_count == len(column):
-            return None, ()
-        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-        names = tuple("" if v is None else str(v) for v in coded.dictionary.to_pylist())
-        codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        if ours == "session" and "" in names:
-            # A request without a session is one of its own, not the companion of all the others.
-            blank = codes == names.index("")
-            codes = np.where(blank, len(names) + np.arange(len(codes)), codes)
-            codes = np.unique(codes, return_inverse=True)[1].reshape(-1)
-        return codes, names
-
     def from_parents(self) -> IntArray:
         """Sessions of a trace that only links each request to the one before."""
         assert self.layout.parent is not None
@@ -322,107 +229,3 @@ class _Reader:
         for i, (me, parent) in enumerate(zip(own, before, strict=True)):
             session[me] = out[i] = session.get(parent, i)
         return np.unique(out, return_inverse=True)[1].reshape(-1)
-
-    def lists(self, column: pa.ChunkedArray, name: str) -> tuple[npt.NDArray[Any], IntArray]:
-        """A list column as flat values and offsets (a missing list is an empty one)."""
-        import pyarrow as pa
-
-        array = column.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
-            array = pa.concat_arrays(array.chunks)
-        if pa.types.is_null(array.type):
-            return np.zeros(0, dtype=np.int64), np.zeros(len(array) + 1, dtype=np.int64)
-        if is_text(array.type):
-            array = lists_in_text(array, self.path, name)
-        if pa.types.is_fixed_size_list(array.type):
-            array = array.cast(pa.list_(array.type.value_type))
-        if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
-            raise TraceError(f"{self.path}: {name} must be a list, it is {array.type}")
-        lengths = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        flat = array.flatten()
-        if flat.null_count:
-            raise TraceError(f"{self.path}: {name} contains an empty entry")
-        if pa.types.is_null(flat.type):
-            return np.zeros(0, dtype=np.int64), offsets
-        if not pa.types.is_integer(flat.type):
-            flat = flat.dictionary_encode().indices
-        return flat.to_numpy(zero_copy_only=False), offsets
-
-    def blocks(
-        self, inputs: IntArray, block_size: int | None, components: str | Path | None
-    ) -> tuple[npt.NDArray[Any] | None, IntArray | None, int | None, IntArray | None]:
-        if self.layout.name == "ragpulse" and "hash_ids" not in self.asked:
-            return self.components(components)
-        column = self.column("hash_ids")
-        if column is None:
-            return None, None, None, None
-        ids, offsets = self.lists(column, self.names["hash_ids"])
-        lengths_column = self.column("block_tokens")
-        if lengths_column is not None:
-            lengths, other = self.lists(lengths_column, self.names["block_tokens"])
-            if len(lengths) != len(ids) or (other != offsets).any():
-                raise TraceError(f"{self.path}: block_tokens and hash_ids differ in length")
-            return ids, offsets, None, lengths.astype(np.int64)
-        size = block_size or self.layout.block_size or _guess_block_size(inputs, offsets)
-        if size is None:
-            raise TraceError(
-                f"{self.path}: hash_ids need a block size, and none fits the input lengths; "
-                f"give it with --block-size"
-            )
-        if block_size is None:
-            self.notes.append(f"block size {size} tokens, read off the trace")
-        return ids, offsets, size, None
-
-    def components(
-        self, given: str | Path | None
-    ) -> tuple[npt.NDArray[Any], IntArray, None, IntArray]:
-        """Prompt pieces in column order, made into prefixes; lengths from the second table."""
-        path = Path(given) if given else self._sibling()
-        if path is None or not path.exists():
-            raise TraceError(
-                f"{self.path}: its prompts are lists of components; the table of their lengths "
-                f"(hash_id, tokens) is needed: name it with --components"
-            )
-        table = read_table(path)
-        if not {"hash_id", "tokens"} <= set(table.column_names):
-            raise TraceError(f"{path}: a components table needs hash_id and tokens")
-        keys = table["hash_id"].to_numpy()
-        tokens = table["tokens"].to_numpy().astype(np.int64)
-        parts = [self.lists(self.table[c], c) for c in COMPONENT_COLUMNS]
-        lengths = np.stack([np.diff(offsets) for _, offsets in parts], axis=1)
-        offsets = np.concatenate(([0], np.cumsum(lengths.sum(axis=1)))).astype(np.int64)
-        ids = np.zeros(offsets[-1], dtype=np.int64)
-        begin = offsets[:-1].copy()
-        for k, (flat, cuts) in enumerate(parts):
-            at = np.repeat(begin - cuts[:-1], lengths[:, k]) + np.arange(len(flat))
-            ids[at] = flat
-            begin += lengths[:, k]
-        order = np.argsort(keys)
-        place = np.searchsorted(keys[order], ids)
-        found = place < len(keys)
-        found[found] = keys[order][place[found]] == ids[found]
-        if not found.all():
-            lost = int(ids[np.argmin(found)])
-            raise TraceError(f"{path}: no length for component {lost}")
-        return chain(number(ids), offsets), offsets, None, tokens[order][place]
-
-    def _sibling(self) -> Path | None:
-        stem = self.path.name.removesuffix(self.path.suffix).removesuffix("_requests")
-        found = sorted(self.path.parent.glob(f"{stem}*components{self.path.suffix}"))
-        return found[0] if found else None
-
-
-def _guess_block_size(inputs: IntArray, offsets: IntArray) -> int | None:
-    """The size for which nearly every row has ceil(input / size) or floor(input / size) ids."""
-    lengths = np.diff(offsets)
-    rows = (lengths > 1) & (inputs > 0)
-    if not rows.any():
-        return None
-    best, best_share = None, 0.0
-    for size in _BLOCK_SIZES:
-        full = inputs[rows] // size
-        share = float(((lengths[rows] - full >= 0) & (lengths[rows] - full <= 1)).mean())
-        if share > best_share:
-            best, best_share = size, share
-    return best if best_share >= _AGREEMENT else None
