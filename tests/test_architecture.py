@@ -120,14 +120,17 @@ def test_money_is_never_fetched_as_a_frame() -> None:
     assert not wrong
 
 
-def test_the_checks_configuration_is_a_pydantic_schema() -> None:
-    """A well-kept library reads settings, however quick code of our own would start.
+def test_the_check_leaves_settings_to_pydantic_and_tables_to_rich() -> None:
+    """A well-kept library reads settings and draws tables, however quick our own code would start.
 
-    Validation is not what this project exists for (house rules, Dependencies): a module of ours
-    that does what pydantic does is not taken over, even where it saves a part of the start.
+    Neither is what this project exists for (house rules, Dependencies): a module of ours that does
+    what they do (a `shape.py`, a `grid.py`) is not taken over, even where it saves a part of the
+    start.
     """
     from pydantic import BaseModel
 
     from budgets.check.config import CheckConfig
 
     assert issubclass(CheckConfig, BaseModel)
+    source = (ROOT / "budgets" / "check" / "outputs" / "table.py").read_text("utf-8")
+    assert "from rich." in source
