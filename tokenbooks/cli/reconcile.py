@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,10 +75,29 @@ def reconcile(
 
 
 def _show(answer: Reconciled, title: str) -> None:
-    """The rows with the main cause of each, then all causes. What every row shares is in the
-    title, which leaves the columns their room."""
+    """The rows with the main cause of each, then all causes."""
     if not answer.rows:
         return
+    if answer.by[0] == "source":  # reports of several accounts: a table for each, that it has room
+        groups = sorted({r.keys[:2] for r in answer.rows})
+        for group in groups:
+            _rows(replace(answer, rows=tuple(r for r in answer.rows if r.keys[:2] == group)), title)
+    else:
+        _rows(answer, title)
+    causes = [(n, v) for n, v in answer.total.causes.items() if _matters(answer, n)]
+    if causes:
+        table(
+            [("Cause of the residual", "left"), ("USD", "right")],
+            [(_TITLES[name], _signed(value)) for name, value in causes],
+            footer=["Residual", _signed(answer.total.residual_pico)],
+        )
+    say(f"{answer.unexplained_share * 100:.2f} % of the charges unexplained")
+    for text in answer.notes:
+        note(text)
+
+
+def _rows(answer: Reconciled, title: str) -> None:
+    """One table. What every row shares is in the title, which leaves the columns their room."""
     from dashboards.queries.scope import show_value
 
     shared = [n for n in range(len(answer.by)) if len({r.keys[n] for r in answer.rows}) == 1]
@@ -99,16 +119,6 @@ def _show(answer: Reconciled, title: str) -> None:
         title=": ".join([title, ", ".join(told)]) if told else title,
         footer=["Total", *[""] * (len(kept) - 1), *_money(answer.total), ""],
     )  # fmt: skip
-    causes = [(n, v) for n, v in answer.total.causes.items() if _matters(answer, n)]
-    if causes:
-        table(
-            [("Cause of the residual", "left"), ("USD", "right")],
-            [(_TITLES[name], _signed(value)) for name, value in causes],
-            footer=["Residual", _signed(answer.total.residual_pico)],
-        )
-    say(f"{answer.unexplained_share * 100:.2f} % of the charges unexplained")
-    for text in answer.notes:
-        note(text)
 
 
 def _matters(answer: Reconciled, cause: str) -> bool:
