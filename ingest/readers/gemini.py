@@ -79,7 +79,10 @@ class GeminiBody:
             context,
             source_format=self.name if envelope.tier != "batch" else "gemini-batch",
             provider="google",
-            model=model if isinstance(model, str) else model_in(envelope.url),
+            # Vertex names the version it took where none was asked for.
+            model=model.removesuffix("@default")
+            if isinstance(model, str)
+            else model_in(envelope.url),
             response_id=None,
             time=instant(body.get("createTime", body.get("create_time"))),
             tier="batch" if envelope.tier == "batch" else reading.tier,

@@ -174,7 +174,9 @@ def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelo
         envelope.status = status if isinstance(status, int) else None
         if isinstance(body, Mapping) and any(name in body for name in USAGE_NAMES):
             return envelope, body
-        return _no_call(envelope, custom, f"HTTP status {status}" if status else "no usage")
+        why = short_text(document.get("status")) or "no usage"
+        why = f"HTTP status {status}" if status else why.partition(":")[0][:40]
+        return _no_call(envelope, custom, why)
     error = document.get("error") or document.get("status")
     what = error.get("code") or error.get("message") if isinstance(error, Mapping) else error
     return _no_call(envelope, custom, str(what or "no response"))

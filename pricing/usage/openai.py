@@ -125,6 +125,10 @@ def _inclusive(
     sources = count(usage.get("num_sources_used"), "num_sources_used")
     if sources:
         flags.append(f"{sources} search sources are billed beside the tokens: no meter counts them")
+    used = part(usage, "server_side_tool_usage_details")
+    calls = sum(count(value, name) or 0 for name, value in used.items())
+    if calls:
+        flags.append(f"{calls} server-side tool calls are billed beside the tokens, uncounted here")
     size = text(usage, "search_context_size")
     if size not in (None, "low"):
         # Perplexity's fee per request grows with it; the price in force is that of `low`.

@@ -201,3 +201,7 @@ def test_xai_states_its_charge_in_ticks() -> None:
     assert read_usage({**usage, "num_sources_used": 3}).flags == [
         "3 search sources are billed beside the tokens: no meter counts them"
     ]
+    tools = {"server_side_tool_usage_details": {"web_search_calls": 0, "x_search_calls": 3}}
+    assert read_usage({**usage, **tools}).flags == [
+        "3 server-side tool calls are billed beside the tokens, uncounted here"
+    ]

@@ -8,7 +8,7 @@ import pytest
 
 from ingest.readers import bodies
 from tests.readers.golden import read_all
-from tests.readers.probe import calls, counts, golden, rejects, sample
+from tests.readers.probe import calls, counts, golden, read_lines, rejects, sample
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,18 @@ def test_a_live_turn_counts_thoughts_beside_its_total() -> None:
         "input_uncached": 357, "input_audio": 165, "output_audio": 42, "reasoning": 136,
     }  # fmt: skip
     assert not turn.flags
+
+
+def test_vertex_batch_lines_name_a_default_version_and_why_a_call_failed() -> None:
+    usage = {"promptTokenCount": 9, "candidatesTokenCount": 133, "totalTokenCount": 142}
+    done = {"modelVersion": "gemini-2.5-flash@default", "usageMetadata": usage}
+    wrong = 'Bad Request: {"error": {"message": "SECRET"}}'
+    base = {"status": "", "processed_time": "2026-03-01T18:13:16.826+00:00", "request": {}}
+    found = read_lines(
+        bodies, [{**base, "response": done}, {**base, "status": wrong, "response": {}}]
+    )
+    (call,) = calls(found)
+    assert (call.model, call.tier) == ("gemini-2.5-flash", "batch")
+    assert [r.reason for r in rejects(found)] == [
+        "batch request ? made no billed call: Bad Request"
+    ]
