@@ -211,6 +211,14 @@ def test_a_scenario_file_is_simulated_edited_and_in_the_link(page: Open) -> None
     opened.text_area(key="scenario_edit").set_value(text.replace("days = 10", "dyas = 10")).run()
     assert not opened.exception
     assert any("did you mean 'days'" in e.value for e in (*opened.error, *opened.warning))
+    # Two problems are two paragraphs.
+    wrong = text.replace("days = 10", "dyas = 10\nsede = 3")
+    opened.text_area(key="scenario_edit").set_value(wrong).run()
+    (said,) = (e.value for e in (*opened.error, *opened.warning))
+    assert said.split("\n\n") == [
+        "dyas: unknown key 'dyas'; did you mean 'days'?",
+        "sede: unknown key 'sede'; did you mean 'seed'?",
+    ]
 
 
 @pytest.mark.parametrize("line", ['trace = "/etc/passwd"', 'structure.system_file = "../secret"'])

@@ -111,7 +111,8 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
         )  # fmt: skip
     for v in answer["variants"]:
         if v["cost_usd"] is None:
-            st.warning(f"**{v['variant']}** has no price, so no cost is shown.",
+            why = v.get("reason", "it has no price")
+            st.warning(f"**{v['variant']}**: no cost is shown, because {why}",
                        icon=":material/help:")  # fmt: skip
     parts.table(
         rows,

@@ -202,7 +202,9 @@ def result(
         with st.spinner("Simulating …", show_time=False):
             answered, drawn = compute(books, scenario(), question, levers=levers)
     except (ScenarioError, CountingError) as error:
-        parts.problem(str(error))
+        # A line a problem, each a paragraph of its own; which file it is one can see.
+        lines = str(error).splitlines()
+        parts.problem("\n\n".join(line.removeprefix("scenario: ") for line in lines))
     else:
         show(answered, text, drawn, cap, shared)
 
