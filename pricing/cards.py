@@ -39,11 +39,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -146,7 +147,11 @@ class Offer:
 
 @dataclass(slots=True)
 class Card:
-    """One card file, read."""
+    """One card file, read.
+
+    The prices of a variant in `waiting` are read when they are first asked for: a command that
+    prices one variant of a hundred does not work out the tiers and regions of the others.
+    """
 
     seller: str
     name: str
@@ -155,8 +160,21 @@ class Card:
     tier_aliases: dict[str, str] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
-    rates: list[Rate] = field(default_factory=list)
+    priced: dict[str, list[Rate]] = field(default_factory=dict)
     offers: list[Offer] = field(default_factory=list)
+    waiting: dict[str, Callable[[], list[Rate]]] = field(default_factory=dict)
+
+    def rates_of(self, variant: str) -> list[Rate]:
+        """The rates the file states of a variant; none for a variant it does not list."""
+        if variant not in self.priced and variant in self.waiting:
+            # Threads may both read them; each gets the same rates.
+            self.priced[variant] = self.waiting[variant]()
+        return self.priced.get(variant, [])
+
+    @property
+    def rates(self) -> list[Rate]:
+        """The rates of all variants, in the file's order."""
+        return [rate for variant in self.variants for rate in self.rates_of(variant)]
 
 
 _TOP_KEYS = {
@@ -222,13 +240,17 @@ def load_card(path: Path) -> Card:
     return parse_card(text, str(path))
 
 
-def parse_card(text: str, origin: str) -> Card:
-    """Read the text of a card file; `origin` names it in errors and in each rate."""
+def parse_card(text: str, origin: str, *, lazy: bool = False) -> Card:
+    """Read the text of a card file; `origin` names it in errors and in each rate.
+
+    Raises `CardError`. With `lazy` (for files known to be right: those that ship) prices are read
+    and checked when they are asked for.
+    """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CardError(f"{origin}: not valid TOML: {error}") from error
-    return _Reader(data, origin).card()
+    return _Reader(data, origin).card(lazy)
 
 
 class _Reader:
@@ -269,7 +291,7 @@ class _Reader:
             raise self.fail(f"`{key}` must be written as {head} tables")
         return found
 
-    def card(self) -> Card:
+    def card(self, lazy: bool) -> Card:
         self.keys(self.data, _TOP_KEYS)
         if self.data.get("schema") != 1:
             raise self.fail("the first line must say `schema = 1`")
@@ -291,14 +313,18 @@ class _Reader:
             dict(self.data.get("tier_aliases", {})),
         )
         for table in self.tables("variant", list):
-            self.variant(card, table)
+            name = self.variant(card, table)
+            card.waiting[name] = partial(self.rates, card.seller, name, table)
+            if not lazy:
+                card.rates_of(name)
         for number, table in enumerate(self.tables("offer", list), 1):
             self.place = f"offer {number}"
             card.offers.append(self.offer(card, table))
         self.place = ""
         return card
 
-    def variant(self, card: Card, table: dict[str, Any]) -> None:
+    def variant(self, card: Card, table: dict[str, Any]) -> str:
+        """Add a variant and its names to the card; its id."""
         name = table.get("id")
         if not isinstance(name, str) or not name:
             raise self.fail("a [[variant]] has no `id`")
@@ -327,6 +353,10 @@ class _Reader:
             held = card.aliases.setdefault(alias.lower(), name)
             if held != name:
                 raise self.fail(f"alias {alias!r} already belongs to {held}")
+        return name
+
+    def rates(self, seller: str, name: str, table: dict[str, Any]) -> list[Rate]:
+        """All rates of a [[variant]]: the published ones, then those derived from them."""
         published: list[Rate] = []
         derived: list[tuple[int, dict[str, Any]]] = []
         for number, block in enumerate(table.get("price", []), 1):
@@ -336,7 +366,7 @@ class _Reader:
             if "multiply" in block:
                 derived.append((number, block))
             else:
-                published += self.prices(card.seller, name, block)
+                published += self.prices(seller, name, block)
         published = close_open_ends(published)
         rates = list(published)
         # Tiers are factors on the standard price, regions factors on every tier: in that order.
@@ -344,7 +374,7 @@ class _Reader:
         for number, block in derived:
             self.place = f"variant {name}, price {number}"
             rates += self.multiplied(block, published, rates)
-        card.rates += rates
+        return rates
 
     def exclusive(self, block: dict[str, Any]) -> None:
         """Refuse keys that would be passed over in silence beside others."""

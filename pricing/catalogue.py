@@ -125,7 +125,12 @@ class Catalogue:
         for card in user_cards:
             known = card.seller in self._cards
             if known:
-                card.rates = [replace(r, negotiated=True, rate_id="") for r in card.rates]
+                card.priced = {
+                    variant: [
+                        replace(r, negotiated=True, rate_id="") for r in card.rates_of(variant)
+                    ]
+                    for variant in card.variants
+                }
                 card.offers = [replace(o, negotiated=True) for o in card.offers]
             self._cards.add(card)
         self._discounts = list(discounts)
@@ -261,9 +266,7 @@ class Catalogue:
         return self._rates[key]
 
     def _collect(self, seller: str, variant: str) -> list[Rate]:
-        own = [
-            r for card in self._cards.get(seller, ()) for r in card.rates if r.variant == variant
-        ]
+        own = [r for card in self._cards.get(seller, ()) for r in card.rates_of(variant)]
         if not any(not r.negotiated for r in own):
             for offer in self._offers(seller):
                 if offer.of != seller and offer.covers(variant):
@@ -493,7 +496,7 @@ def _shipped_texts() -> dict[str, tuple[str, str]]:
 
 @cache
 def _shipped(text: str, origin: str) -> Card:
-    return parse_card(text, origin)
+    return parse_card(text, origin, lazy=True)
 
 
 @cache

@@ -133,6 +133,8 @@ def discover(
             _named(path, tree, everything, config, chosen, found, report_gaps)
     else:
         _configured(everything, config, chosen, found, report_gaps)
+        if ".gitmodules" in everything:
+            _submodules(tree, found)
     found.targets = sorted(chosen.values(), key=lambda t: (t.path, t.constant, t.section))
     if not found.targets and not found.problems and report_gaps:
         found.problems.append(
@@ -143,6 +145,15 @@ def discover(
             )
         )
     return found
+
+
+_SUBMODULE = re.compile(r"^\s*path\s*=\s*(.+?)\s*$", re.MULTILINE)
+
+
+def _submodules(tree: Tree, found: Discovered) -> None:
+    # git lists a submodule as one entry: what is in it would be passed over without a word.
+    for path in _SUBMODULE.findall(tree.data(".gitmodules").decode("utf-8", "replace")):
+        found.skipped.append((path, "a submodule: check it where it lives, or name its files"))
 
 
 def _configured(

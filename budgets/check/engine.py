@@ -63,6 +63,7 @@ class Run:
     skipped: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     store_fault: str | None = None
+    base_tree: GitTree | None = None
     unlogged: list[tuple[Unit, Mapping[str, Sequence[str]]]] = field(default_factory=list)
 
 
@@ -167,7 +168,7 @@ def _compare(
     root = done.found.root
     try:
         done.merge_base = git.merge_base(root, ref)
-        tree = GitTree(root, done.merge_base)
+        tree = done.base_tree = GitTree(root, done.merge_base)
         changes = git.changes(root, done.merge_base)
     except git.GitError as error:
         done.problems.append(Problem("base-not-found", f"{error}. Fetch it, or leave --base out."))
@@ -187,7 +188,10 @@ def _compare(
         return read[key]
 
     seen: set[str] = set()
+    here = WorkTree(root)
     for head in heads:
+        # git reports the file a link leads to, not the link (CLAUDE.md beside AGENTS.md).
+        head.unit.files |= {here.real(file) for file in head.unit.files}
         old = changes.renamed.get(head.unit.path, head.unit.path)
         seen.add(old)
         touched = {changes.renamed.get(f, f) for f in head.unit.files} | head.unit.files

@@ -103,15 +103,19 @@ def tracked(root: Path) -> list[str] | None:
     return sorted(known - deleted)
 
 
-def files_at(root: Path, commit: str) -> list[str]:
-    """Regular files of a commit below `root`, relative to it (links and submodules left out)."""
+def files_at(root: Path, commit: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Regular files of a commit below `root`, and its links, relative to it (no submodules)."""
     raw = git(root, "ls-tree", "-r", "-z", commit).decode("utf-8", "surrogateescape")
-    found = []
+    files: set[str] = set()
+    links: set[str] = set()
     for row in raw.split("\0"):
         head, _, path = row.partition("\t")
-        if path and head.split(" ")[0] in ("100644", "100755"):
-            found.append(path)
-    return found
+        mode = head.split(" ")[0]
+        if path and mode in ("100644", "100755"):
+            files.add(path)
+        elif path and mode == "120000":
+            links.add(path)
+    return frozenset(files), frozenset(links)
 
 
 def blob(root: Path, commit: str, path: str) -> bytes:

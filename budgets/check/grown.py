@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from budgets.check.errors import PromptError
-from budgets.check.tree import GitTree, WorkTree, text
+from budgets.check.tree import WorkTree, text
 
 if TYPE_CHECKING:
     from budgets.check.engine import Pair, Run
@@ -20,10 +20,10 @@ def grown_line(done: Run, pair: Pair) -> tuple[str, int]:
     """(path, line) in the working tree."""
     assert pair.head is not None
     unit = pair.head.unit
-    if pair.base is None or pair.status == "unchanged" or done.merge_base is None:
+    then = done.base_tree
+    if pair.base is None or pair.status == "unchanged" or then is None:
         return unit.path, unit.line
     now = WorkTree(done.found.root)
-    then = GitTree(done.found.root, done.merge_base)
     found: list[tuple[int, str, int]] = []
     # The prompt's own file comes first, so it is named when an include grew just as much.
     places = [(unit.path, pair.base.unit.path), *((p, p) for p in sorted(unit.files - {unit.path}))]
@@ -35,7 +35,7 @@ def grown_line(done: Run, pair: Pair) -> tuple[str, int]:
             continue
         grown = most_grown(old_text, new_text)
         if grown is not None:
-            found.append((-grown[0], path, grown[1]))
+            found.append((-grown[0], now.real(path), grown[1]))
     if not found:
         return unit.path, unit.line
     _, path, line = min(found, key=lambda each: each[0])

@@ -3,8 +3,8 @@
 Example: the base side of a diff reads includes, samples and few-shot files from the same commit as
 the prompt itself, because both come through ``GitTree``.
 
-Text is UTF-8 unless told otherwise; a byte-order mark is dropped with a note, CRLF is counted as it
-stands. Whatever is not text (an LFS pointer, a binary file, another encoding) is a named error.
+Text is UTF-8 unless told otherwise; a byte-order mark is dropped, CRLF is counted as it stands.
+Whatever is not text (an LFS pointer, a binary file, another encoding) is a named error.
 """
 
 from __future__ import annotations
@@ -113,14 +113,15 @@ class WorkTree:
         """Bytes of a file; a link that leads out of the project is refused."""
         file = self._file(path)
         try:
-            if not self._real(file).startswith(self._prefix):
+            if not self._inside(self._real(file)):
                 raise PromptError(
                     "unreadable-file", f"{path} is a link out of the project.", path=path
                 )
             with open(file, "rb") as stream:  # noqa: PTH123
                 data = stream.read(MAX_BYTES + 1)
         except FileNotFoundError as error:
-            raise PromptError("missing-reference", f"{path} does not exist.", path=path) from error
+            what = "is a link to nothing" if os.path.islink(file) else "does not exist"  # noqa: PTH114
+            raise PromptError("missing-reference", f"{path} {what}.", path=path) from error
         except (OSError, RuntimeError) as error:
             raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
         if len(data) > MAX_BYTES:
@@ -137,6 +138,14 @@ class WorkTree:
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(folder)
         return self._folders[folder] + os.sep + name
+
+    def real(self, path: str) -> str:
+        """The path a link leads to, relative to the root; the path itself when it is none."""
+        found = self._real(self._file(path))
+        return found[len(self._prefix) :].replace(os.sep, "/") if self._inside(found) else path
+
+    def _inside(self, file: str) -> bool:
+        return file.startswith(self._prefix)
 
     def paths(self) -> Iterable[str]:
         """Files git knows or would add; outside a repository every file below the root."""
@@ -155,32 +164,59 @@ _SKIPPED = {".git", "node_modules", ".venv", "venv", "__pycache__", ".tox", "dis
 
 
 class GitTree:
-    """The files of one commit."""
+    """The files of one commit; links are followed, as they are on disk, within the project."""
 
     def __init__(self, root: Path, commit: str) -> None:
         self.root = root
         self.commit = commit
-        self._paths = frozenset(git.files_at(root, commit))
+        self._files, self._links = git.files_at(root, commit)
+        self._targets: dict[str, str] = {}
         self._data: dict[str, bytes] = {}
 
     def exists(self, path: str) -> bool:
         """Whether the commit has the file."""
-        return inside(path) in self._paths
+        return self._real(inside(path)) is not None
 
     def data(self, path: str) -> bytes:
         """Bytes of a file at the commit."""
-        path = inside(path)
-        if path not in self._paths:
+        real = self._real(inside(path))
+        if real is None:
             raise PromptError(
                 "missing-reference", f"{path} does not exist at {self.commit[:10]}.", path=path
             )
-        if path not in self._data:
+        if real not in self._data:
             try:
-                self._data[path] = git.blob(self.root, self.commit, path)
+                self._data[real] = git.blob(self.root, self.commit, real)
             except git.GitError as error:
                 raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
-        return self._data[path]
+        return self._data[real]
+
+    def _real(self, path: str) -> str | None:
+        """The file a path leads to, links to files and to folders followed; None if to none."""
+        for _ in range(1 + _HOPS if self._links else 1):
+            if path in self._files:
+                return path
+            parts = path.split("/")
+            heads = ("/".join(parts[:n]) for n in range(1, len(parts) + 1))
+            link = next((head for head in heads if head in self._links), None)
+            if link is None:
+                return None
+            try:
+                path = beside(link, self._target(link) + path[len(link) :])
+            except (PromptError, git.GitError):
+                return None  # it leads out of the project
+        return None
+
+    def _target(self, link: str) -> str:
+        if link not in self._targets:
+            raw = git.blob(self.root, self.commit, link)
+            self._targets[link] = raw.decode("utf-8", "surrogateescape").rstrip("/")
+        return self._targets[link]
 
     def paths(self) -> Iterable[str]:
-        """Every regular file of the commit."""
-        return sorted(self._paths)
+        """Every file of the commit, links to files included."""
+        links = (link for link in self._links if self._real(link) is not None)
+        return sorted((*self._files, *links))
+
+
+_HOPS = 8  # links that lead to links; a ring of them ends here

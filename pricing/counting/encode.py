@@ -22,6 +22,12 @@ from pricing.counting.vocab import tiktoken_folder, vocabulary_bytes
 
 BACKEND_VARIABLE = "TOKENBOOKS_TOKENIZER"
 
+# A conversation is counted again with each turn, a prompt again for each size of its variables, and
+# their long texts are the same each time. Short texts are as quick to count as to look up; what is
+# longer than a prompt is counted once anyway and not worth its memory.
+REMEMBERED = range(500, 50_000)  # characters
+KEPT = 128  # texts an encoding
+
 
 class _Ordinary(Protocol):
     def encode_ordinary(self, text: str, /) -> list[int]: ...
@@ -46,6 +52,7 @@ class Encoder:
         self.name = name
         self.backend = backend
         self._tokenizer = tokenizer
+        self._remembered = lru_cache(KEPT)(self._counted)
 
     def ids(self, text: str) -> list[int]:
         """Token ids of ``text``, special tokens read as ordinary text."""
@@ -53,7 +60,12 @@ class Encoder:
 
     def count(self, text: str) -> int:
         """Number of tokens of ``text``; 0 for the empty string."""
-        return len(self.ids(text)) if text else 0
+        if len(text) in REMEMBERED:
+            return self._remembered(text)
+        return self._counted(text) if text else 0
+
+    def _counted(self, text: str) -> int:
+        return len(self.ids(text))
 
 
 def backend() -> str:

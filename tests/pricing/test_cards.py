@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pricing.cards import Card, CardError, load_card, parse_card
+from pricing.cards import Card, CardError, load_card, parse_card, shipped_texts
 from pricing.rates import FOREVER, NO_LIMIT, Rate, compile_card
 
 HEAD = """
@@ -295,3 +295,21 @@ def test_a_wrong_offer(offer: str, reason: str) -> None:
     with pytest.raises(CardError) as caught:
         parse_card(f"{HEAD}[[offer]]\n{offer}", "acme.toml")
     assert reason in str(caught.value)
+
+
+def test_prices_read_when_asked_for_are_those_of_the_whole_file() -> None:
+    for text, origin in shipped_texts().values():
+        whole, later = parse_card(text, origin), parse_card(text, origin, lazy=True)
+        assert not later.priced
+        for name in reversed(list(later.variants)):
+            assert later.rates_of(name) == whole.rates_of(name)
+        assert later.rates == whole.rates
+        assert [r.rate_id for r in later.rates] == [r.rate_id for r in whole.rates]
+        assert (later.variants, later.aliases, later.offers) == (
+            whole.variants, whole.aliases, whole.offers,
+        )  # fmt: skip
+
+
+def test_a_variant_of_no_card_has_no_rates() -> None:
+    text, origin = shipped_texts()["openai"]
+    assert parse_card(text, origin, lazy=True).rates_of("no-such-model") == []

@@ -42,6 +42,12 @@ def _nothing() -> None:
 class Shelf(typer.core.TyperGroup):
     """The commands of `manual`, each loaded when it is first taken out."""
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options before the command."""
+        params = super().get_params(ctx)
+        _take_texts(params)
+        return params
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Names in the manual's order."""
         return list(manual.COMMANDS)
@@ -56,6 +62,7 @@ class Shelf(typer.core.TyperGroup):
             made.epilog = "\b\nExamples:\n" + "\n".join(f"  tokenbooks {e}" for e in entry.examples)
             for command in (made, *getattr(made, "commands", {}).values()):
                 _name_values(command)
+                _take_texts(command.get_params(ctx) if ctx is not None else command.params)
             self.commands[cmd_name] = made
         return self.commands[cmd_name]
 
@@ -81,6 +88,37 @@ def _name_values(command: Any) -> None:
         if option.param_type_name == "option" and not option.is_flag and option.metavar is None:
             kind = option.type_descriptor.annotation
             option.metavar = manual.VALUES.get(option.name) or _TYPES.get(kind)
+
+
+class _AsTyped:
+    """A parameter's values before typer's validator sees them.
+
+    typer builds a validator for every parameter, given or not, with a library that takes longer to
+    import than a command to run. Nothing given needs none, and a text is taken as it was typed; all
+    else goes on to that validator.
+    """
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """The value, as typer would have it."""
+        several = param.multiple or param.nargs == -1
+        if value is None:
+            return () if several else None
+        kind = param.type_descriptor.annotation
+        if kind is str and isinstance(value, str) and not several:
+            return value
+        if kind == list[str] and several and isinstance(value, list | tuple):
+            return [*value]
+        param._runtime_param = None
+        return param.get_runtime_param().coerce(value, param=param, ctx=ctx)
+
+
+def _take_texts(params: list[Any]) -> None:
+    """Spare typer the validators that `_AsTyped` makes needless."""
+    for param in params:
+        info = getattr(getattr(param, "type_descriptor", None), "parameter_info", None)
+        # A typer that builds its validators otherwise, and a parameter with a parser, stay alone.
+        if getattr(param, "_runtime_param", 0) is None and getattr(info, "parser", 0) is None:
+            param._runtime_param = _AsTyped()
 
 
 _TYPES = {str: "TEXT", list[str]: "TEXT", Path: "PATH", list[Path]: "PATH", int: "N", float: "X"}

@@ -110,7 +110,7 @@ class Template:
         # Every name that is read: more than the open ones (loop variables too), at a fraction of
         # the price of Jinja's own analysis, and enough to know which declared sizes matter.
         names: set[str] = set()
-        refers = False
+        references: list[nodes.Node] = []
         waiting: list[nodes.Node] = [] if self.static else [ast]
         while waiting:
             node = waiting.pop()
@@ -118,10 +118,13 @@ class Template:
                 if node.ctx == "load":
                     names.add(node.name)
             else:
-                refers = refers or isinstance(node, _REFERENCES)
+                if isinstance(node, _REFERENCES):
+                    references.append(node)
                 waiting += node.iter_child_nodes()
         self.names = frozenset(names)
-        found = list(meta.find_referenced_templates(ast)) if refers else []
+        # Of the whole tree Jinja would look at every node again.
+        refer = nodes.Template(references)
+        found = list(meta.find_referenced_templates(refer)) if references else []
         self.dynamic = None in found  # {% include variable %}: anything may be included
         self.includes = frozenset(engine.environment.join_path(n, path) for n in found if n)
 
