@@ -103,7 +103,7 @@ def browser_context(*, dark: bool = False, size: tuple[int, int] = (1440, 1000))
             browser.close()
 
 
-def settle(page: Any, timeout: float = 20_000) -> None:
+def settle(page: Any, timeout: float = 60_000) -> None:
     """Wait until the page's script has run and its charts are drawn."""
     page.wait_for_selector(READY, timeout=timeout)
     page.wait_for_selector("h1", timeout=timeout)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import altair as alt
     import pyarrow as pa
 
+CENT = 10**10
+"""Pico-dollars."""
 Kind = Literal["text", "usd", "price", "count", "share", "time", "date"]
 Row = Mapping[str, Any]
 
@@ -154,18 +156,21 @@ def _arrow_value(value: Any, kind: Kind) -> Any:
     return str(value) if kind == "text" else value
 
 
-def configuration(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, Any]:
-    """How Streamlit shows each column."""
+def configuration(
+    rows: Sequence[Row], columns: Sequence[Column], *, even: bool = False
+) -> dict[str, Any]:
+    """How Streamlit shows each column; `even`: amounts with as many decimals in all of them."""
     made: dict[str, Any] = {}
+    money = [c for c in columns if c.kind == "usd"]
+    places = {c.key: _places(rows, money if even else [c]) for c in money}
     for c in columns:
         if c.kind == "price":
             made[c.key] = st.column_config.NumberColumn(
                 f"{c.label} ($)", help=c.help, format="plain"
             )
         elif c.kind == "usd":
-            places = _places(rows, c)
             made[c.key] = st.column_config.NumberColumn(
-                f"{c.label} ($)", help=c.help, format=f"%,.{places}f"
+                f"{c.label} ($)", help=c.help, format=f"%,.{places[c.key]}f"
             )
         elif c.kind == "count":
             made[c.key] = st.column_config.NumberColumn(c.label, help=c.help, format="localized")
@@ -182,9 +187,18 @@ def configuration(rows: Sequence[Row], columns: Sequence[Column]) -> dict[str, A
     return made
 
 
-def _places(rows: Sequence[Row], column: Column) -> int:
-    """Decimals that show the smallest amount in the column with two digits, at most eight."""
-    smallest = min((abs(usd(v)) for row in rows if (v := row.get(column.key))), default=Decimal(1))
+def _places(rows: Sequence[Row], columns: Sequence[Column]) -> int:
+    """Decimals that show the smallest amount in the columns with two digits, at most eight.
+
+    Nothing, and what is less than a millionth of the largest, asks for no decimals of its own;
+    amounts in whole cents have two.
+    """
+    held = [v for row in rows for c in columns if (v := row.get(c.key))]
+    if not any(v % CENT for v in held):
+        return 2
+    seen = [abs(usd(v)) for v in held]
+    least = max(seen, default=Decimal(1)) / 1_000_000
+    smallest = min((v for v in seen if v >= least), default=Decimal(1))
     return min(8, max(2, 1 - smallest.adjusted()))
 
 
@@ -197,11 +211,13 @@ def table(
     height: int | Literal["auto"] = "auto",
     on_select: Any = "ignore",
     key: str | None = None,
+    even: bool = False,
 ) -> Any:
-    """A table with its CSV download; `name` names the file, `alt` tells a screen reader."""
+    """A table with its CSV download; `name` names the file, `alt` tells a screen reader. `even`
+    gives all amounts as many decimals, where they are there to be compared."""
     shown = st.dataframe(
         arrow(rows, columns),
-        column_config=configuration(rows, columns),
+        column_config=configuration(rows, columns, even=even),
         hide_index=True,
         height=height,
         alt=alt,

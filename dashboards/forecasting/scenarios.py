@@ -86,7 +86,7 @@ def move(
         raise ForecastError(f"--move: the share must be within 0 % and 100 %, got {share:.0%}")
     units = base.units
     moved = share * (base.dates >= np.datetime64(on, "D")).astype(np.float64)
-    prices = dict(base.prices)
+    prices, stands = dict(base.prices), dict(base.stands)
     sources = [f for f in units if f.card is not None and f.card.variant == source]
     if not sources:
         raise ForecastError(f"--move: nothing in the forecast is priced by {source!r}")
@@ -106,7 +106,9 @@ def move(
             )
         prices[to] = price
         units = units.moved(leaf, to, moved)
-    return replace(base, units=units, prices=prices)
+        if leaf in stands:  # what arrives stands on what is known of where it comes from
+            stands.setdefault(to, stands[leaf])
+    return replace(base, units=units, prices=prices, stands=stands)
 
 
 def _moved(base: Outlook, leaf: Leaf, target: CardKey) -> Leaf:

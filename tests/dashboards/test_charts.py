@@ -127,3 +127,18 @@ def test_a_table_shows_small_amounts_with_two_digits() -> None:
     rows = [{"cost": 5 * 10**12}, {"cost": 3_150_000_000}, {"cost": None}]
     assert parts.configuration(rows, [column])["cost"]["type_config"]["format"] == "%,.4f"
     assert parts.arrow(rows, [column]).to_pydict() == {"cost": [5.0, 0.00315, None]}
+
+
+def test_decimals_follow_what_is_there() -> None:
+    """Nothing and dust ask for no decimals, whole cents have two, columns to compare the same."""
+    a, b = Column("a", "A", "usd"), Column("b", "B", "usd")
+
+    def decimals(rows: list[dict[str, int]], *, even: bool = False) -> list[str]:
+        made = parts.configuration(rows, [a, b], even=even)
+        return [made[c]["type_config"]["format"] for c in ("a", "b")]
+
+    small = {"a": 3_150_000_000, "b": 7 * 10**12}
+    assert decimals([small, {"a": 0, "b": 0}]) == ["%,.4f", "%,.2f"]
+    assert decimals([small], even=True) == ["%,.4f", "%,.4f"]
+    assert decimals([{"a": 3 * 10**10, "b": 0}]) == ["%,.2f", "%,.2f"]
+    assert decimals([{"a": -1, "b": 1}, {"a": 5 * 10**12 + 10**9, "b": 0}]) == ["%,.2f", "%,.8f"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from budgets.spend.periods import Span, period_of
+from dashboards.forecasting import outlook
 from dashboards.forecasting.outlook import (
     ForecastError,
     Outlook,
@@ -17,7 +18,8 @@ from dashboards.forecasting.outlook import (
     starting_day,
 )
 from dashboards.forecasting.scenarios import apply_launch, apply_move, apply_price_change
-from dashboards.queries.scope import Scope
+from dashboards.queries.lines import line_query
+from dashboards.queries.scope import Scope, show_value
 from dashboards.queries.spans import scope_of
 from dashboards.queries.spend import spend
 from dashboards.queries.volume import Band, Leaf, volumes
@@ -51,6 +53,61 @@ def test_volumes_are_the_reports_own(demo_db: Path) -> None:
         assert sum(seen.unpriced.values()) == report.unpriced_tokens
         assert {len(r) for r in seen.units.values()} == {31}
     store.close()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("by", [(), ("team", "variant"), ("feature", "failed", "weekday")])
+def test_volumes_are_the_lines_added_up(demo_db: Path, zone: str, by: tuple[str, ...]) -> None:
+    """Every leaf's every day, units and cost, against the lines one by one."""
+    store = open_reader(demo_db)
+    since, until = MARCH.since, START
+    seen = volumes(store.con, by, Scope(zone=zone), since=since, until=until)
+    text, values = line_query(store.con, ["day", *by], scope_of(Span(since, until), zone))
+    cards = {n: CardKey(*c) for n, *c in store.con.execute("SELECT * FROM card_keys").fetchall()}
+    units: dict[tuple[Leaf, int], int] = {}
+    cost: dict[tuple[Leaf, int], int] = {}
+    for day, *keys, card, meter, quantity, price in store.con.execute(
+        f"SELECT * EXCLUDE (vector_id, route, assumed, list_pico) FROM ({text})", values
+    ).fetchall():
+        shown = tuple(show_value(k, n) for k, n in zip(keys, by, strict=True))
+        at = Leaf(shown, cards.get(card), meter), (day.date() - since).days
+        units[at] = units.get(at, 0) + int(quantity)
+        cost[at] = cost.get(at, 0) + int(quantity) * (price or 0)
+    store.close()
+    assert units == {(f, n): v for f, row in seen.units.items() for n, v in enumerate(row) if v}
+    assert cost == {(f, n): seen.cost[f][n] for f, n in cost}
+    assert sum(cost.values()) == sum(map(sum, seen.cost.values()))
+    assert all(seen.bands[f] and sum(row) for f, row in seen.units.items())
+
+
+def test_small_leaves_are_forecast_together_and_still_add_up(
+    demo_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboards.forecasting import shares
+
+    monkeypatch.setattr(
+        outlook, "grouped", lambda *a: shares.grouped(*a, alone=10, largest=6, together=2)
+    )
+    store = open_reader(demo_db)
+    made = look_ahead(
+        store.con, default_catalogue(), (), Scope(), horizon=11, start=START, since=MARCH.since
+    )
+    store.close()
+    assert len(made.units.bases) < len(made.units) == len(made.prices) == len(made.stands)
+    assert any("are forecast together by team" in n for n in made.notes)
+    teams = sorted({leaf.keys[0] for leaf in made.units})
+    total = np.sum([made.money({"team": t}) for t in teams], axis=0)
+    assert np.allclose(total, made.money(), rtol=1e-12, atol=1e-12)
+    each = np.sum([made.units[f] * (np.array(p) / 1e12)
+                   for f, p in made.prices.items() if p is not None], axis=0)  # fmt: skip
+    assert np.allclose(each, made.money(), rtol=1e-9, atol=1e-12)
+    within = made.ahead(MARCH)
+    assert np.array_equal(made.money(None, within), made.money()[:, within])
+    assert 100 < made.end_of(MARCH)[1] < 180
+    moved = apply_move(made, default_catalogue(), "gpt-5.2=gpt-5-mini:100%@2026-03-22")
+    arrived = [f for f in moved.units if f.keys[1] == "gpt-5-mini"]
+    assert arrived and all(moved.stands[f] for f in arrived)
+    assert moved.money()[:, 1:].sum() < made.money()[:, 1:].sum()
 
 
 def test_a_parent_is_the_sum_of_its_children_on_every_path(demo: Outlook) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboards.anomalies.find import Anomaly
+from dashboards.anomalies.find import MIN_HISTORY, Anomaly
 from dashboards.app import finance_charts, parts, source
 from dashboards.app.filters import sidebar
 from dashboards.app.parts import Column
@@ -149,7 +149,12 @@ if found.days < 15:
         f"Only {found.days} days of priced history: 15 are needed to call a day unusual.",
         icon=":material/hourglass_top:",
     )
-elif not found.reported:
+elif (judged := until - timedelta(days=found.days) + timedelta(days=MIN_HISTORY)) > since:
+    st.caption(
+        f":material/hourglass_top: The books are young: days before {judged} have less than "
+        f"{MIN_HISTORY} days behind them and are not judged."
+    )
+if found.days >= 15 and not found.reported:
     st.success("Nothing unusual in this period.", icon=":material/verified:")
 if found.days:
     days_chart(found)

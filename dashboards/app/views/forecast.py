@@ -105,11 +105,13 @@ def effect(ahead: Ahead, changed: Ahead, span: Span) -> None:
     paths = changed.seen.money(changed.where, within) - ahead.seen.money(ahead.where, within)
     low, middle, high = (cents(float(v)) for v in np.quantile(paths.sum(axis=1), (0.1, 0.5, 0.9)))
     st.markdown(
-        f"**The scenario changes it by {parts.money(middle, signed=True)}**, between "
+        f"**The scenario changes it by {parts.money(middle, signed=True)}** in the middle, between "
         f"{parts.money(low, signed=True)} and {parts.money(high, signed=True)} on eight paths in "
-        "ten: both are the same paths, so the difference is the scenario's alone.".replace(
-            "$", "\\$"
-        )
+        "ten.".replace("$", "\\$")
+    )
+    st.caption(
+        "Taken path by path, with and without it: the luck is the same, the difference is the "
+        "scenario's alone. Its middle need not be the difference of the two middles above."
     )
 
 

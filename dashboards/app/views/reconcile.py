@@ -27,8 +27,10 @@ MEANING = {
 
 books = source.current()
 with st.sidebar:
-    since = st.date_input("From (UTC)", None, key="from", bind="query-params")
-    until = st.date_input("To (UTC), included", None, key="to", bind="query-params")
+    since = st.date_input("From (UTC)", None, key="from", bind="query-params", format="YYYY-MM-DD")
+    until = st.date_input(
+        "To (UTC), included", None, key="to", bind="query-params", format="YYYY-MM-DD"
+    )
     by = st.multiselect(
         "Compare cost reports by", ["variant", "project"], key="by", bind="query-params"
     )
@@ -52,17 +54,19 @@ def show(answer: Reconciled, name: str) -> None:
             "Unexplained", parts.share(float(answer.unexplained_share)), border=True,
             height="stretch", help="Unexplained differences, each at its size, over the charges.",
         )  # fmt: skip
-    causes = [
-        {"cause": TITLES[c], "usd": total.causes[c], "meaning": MEANING[c]}
-        for c in CAUSES
-        if any(row.causes[c] for row in answer.rows)
-    ]
+    present = [c for c in CAUSES if any(row.causes[c] for row in answer.rows)]
+    causes = [{"cause": TITLES[c], "usd": total.causes[c], "meaning": MEANING[c]} for c in present]
     if causes:
         parts.table(
             causes,
-            [Column("cause", "Cause"), Column("usd", "USD", "usd"), Column("meaning", "Meaning")],
+            [
+                Column("cause", "Cause"),
+                Column("usd", "Part of the residual", "usd"),
+                Column("meaning", "Meaning"),
+            ],
             f"causes-{name}",
             alt="The residual by cause",
+            even=True,
         )
     rows: list[dict[str, Any]] = [
         {
@@ -82,10 +86,11 @@ def show(answer: Reconciled, name: str) -> None:
             Column("calls", "Calls", "count"),
             Column("charged", "Charged", "usd"), Column("computed", "Computed", "usd"),
             Column("residual", "Residual", "usd"), Column("mainly", "Mainly"),
-            *(Column(c, TITLES[c], "usd", MEANING[c]) for c in CAUSES),
+            *(Column(c, TITLES[c], "usd", MEANING[c]) for c in present),
         ],
         f"reconcile-{name}",
         alt="Charged, computed and their difference by cause",
+        even=True,
     )  # fmt: skip
     for note in answer.notes:
         st.caption(note)
@@ -101,7 +106,15 @@ if not calls.rows and not reports.rows:
     )
 if reports.rows:
     st.subheader("Cost reports")
+    st.caption(
+        "Charged: what the organisation's cost report says was billed, by its own periods. "
+        "Computed: the stored calls of the same provider and period at the rates in force."
+    )
     show(reports, "reports")
 if calls.rows:
     st.subheader("Calls that state their own charge")
+    st.caption(
+        "Charged: what the log states beside the call. Computed: the same calls at the rates in "
+        "force. Calls that state nothing are on neither side."
+    )
     show(calls, "calls")
