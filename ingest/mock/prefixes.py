@@ -23,15 +23,15 @@ from typing import Any
 
 from pricing.caching.rules import CacheRule
 from pricing.counting.conversation import (
-    Calls,
+    AddedTools,
     Conversation,
     Message,
     ToolResult,
     from_chat,
-    from_responses,
     read,
 )
 from pricing.counting.encode import Encoder
+from pricing.counting.responses import from_responses
 from pricing.counting.schema import response_format
 from pricing.counting.typescript import namespace
 
@@ -123,6 +123,8 @@ def _turns(talk: Conversation) -> list[tuple[str, str]]:
             laid.append((turn.role, turn.text))
         elif isinstance(turn, ToolResult):
             laid.append(("tool", turn.text))
-        elif isinstance(turn, Calls):
+        elif isinstance(turn, AddedTools):
+            laid.append(("developer", namespace(turn.tools)))
+        else:
             laid += [("call", f"{call.name}\n{call.arguments}") for call in turn.calls]
     return laid

@@ -3,11 +3,14 @@
 Chat Completions says ``messages``, ``tools[].function`` and ``response_format``; Responses says
 ``input``, ``instructions``, ``tools[]`` and ``text.format``. Both become a :class:`Conversation`.
 What only the server can count (its own tools, files, audio, stored state, replayed reasoning) is
-listed by name in ``unknown``, by rule from the request alone.
+listed by name in ``unknown``, by rule from the request alone. Example: a message of role "user"
+whose content is two text parts and an image is one :class:`Message` of the joined text and one
+:class:`Image`. Bodies of the Responses API are read by :mod:`pricing.counting.responses`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -25,6 +28,7 @@ class Message:
     role: str
     text: str
     name: str | None = None
+    commentary: bool = False  # said on the way to a call, not as the answer
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Call:
     name: str
     arguments: str
     stored: bool = False  # carries the item id the server gave it
+    namespace: str = "functions"
 
 
 @dataclass(frozen=True)
@@ -67,12 +72,19 @@ class Format:
     schema: Mapping[str, Any]
 
 
-Turn = Message | Calls | ToolResult
+@dataclass(frozen=True)
+class AddedTools:
+    """Function tools that were offered in the middle of the conversation."""
+
+    tools: tuple[Tool, ...]
+
+
+Turn = Message | Calls | ToolResult | AddedTools
 
 
 @dataclass
 class Conversation:
-    """A request in one shape; ``unknown`` names what cannot be counted from it."""
+    """A request in one shape; ``doubts`` are what cannot be counted from it, and how often."""
 
     turns: list[Turn] = field(default_factory=list)
     tools: list[Tool] = field(default_factory=list)
@@ -82,12 +94,19 @@ class Conversation:
     parallel: bool = True  # parallel_tool_calls
     pro: bool = False  # reasoning.mode is "pro"
     images: list[Image] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    searches: bool = False  # web_search_options of Chat Completions
+    reasoned: bool = False  # holds reasoning items from before the last user message
+    told_at: int | None = None  # newest instant an item id tells, seconds since 1970
+    doubts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def unknown(self) -> list[str]:
+        """What only the server can count, each once, in the order it was met."""
+        return list(self.doubts)
 
     def doubt(self, what: str) -> None:
-        """Note something that only the server can count, once."""
-        if what not in self.unknown:
-            self.unknown.append(what)
+        """Note something that only the server can count."""
+        self.doubts[what] += 1
 
 
 def read(reader: Callable[[Mapping[str, Any]], _T], request: Mapping[str, Any]) -> _T:
@@ -111,70 +130,32 @@ def from_chat(request: Mapping[str, Any]) -> Conversation:
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             raise RequestError(f"messages[{position}] is not an object with a 'role'.")
         _chat_message(talk, message)
-    _tools(talk, request)
+    read_tools(talk, request)
     if request.get("functions"):
-        talk.tools += [_tool(f) for f in request["functions"] if isinstance(f, Mapping)]
-    _chosen(talk, request, request.get("tool_choice") or request.get("function_call"))
+        talk.tools += [tool_of(f) for f in request["functions"] if isinstance(f, Mapping)]
+    read_choice(talk, request, request.get("tool_choice") or request.get("function_call"))
     shape = request.get("response_format")
     if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
-        talk.format = _format(shape.get("json_schema"))
-    if request.get("web_search_options") is not None:
-        talk.doubt("web search")
+        talk.format = format_of(shape.get("json_schema"))
+    talk.searches = request.get("web_search_options") is not None
     return talk
-
-
-def from_responses(request: Mapping[str, Any]) -> Conversation:
-    """Read a Responses body. Raises :class:`RequestError` when ``input`` has no known shape."""
-    given = request.get("input")
-    talk = Conversation()
-    if isinstance(request.get("instructions"), str) and request["instructions"]:
-        talk.turns.append(Message("system", request["instructions"]))
-    for key, what in _STORED.items():
-        if request.get(key):
-            talk.doubt(what)
-    if isinstance(given, str):
-        given = [{"role": "user", "content": given}]
-    if given is None and talk.unknown:
-        given = []
-    if not isinstance(given, list):
-        raise RequestError(
-            "A Responses request needs 'input', a text or a list. "
-            "For a Chat Completions body pass endpoint='chat.completions'."
-        )
-    for position, item in enumerate(given):
-        if not isinstance(item, Mapping):
-            raise RequestError(f"input[{position}] is not an object.")
-        _responses_item(talk, item)
-    _tools(talk, request)
-    _chosen(talk, request, request.get("tool_choice"))
-    reasoning = request.get("reasoning")
-    talk.pro = isinstance(reasoning, Mapping) and reasoning.get("mode") == "pro"
-    text = request.get("text")
-    shape = text.get("format") if isinstance(text, Mapping) else None
-    if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
-        talk.format = _format(shape)
-    return talk
-
-
-_STORED = {
-    "previous_response_id": "stored conversation (previous_response_id)",
-    "conversation": "stored conversation",
-    "prompt": "stored prompt",
-    "context_management": "context management",
-}
 
 
 def _chat_message(talk: Conversation, message: Mapping[str, Any]) -> None:
     role = message["role"]
-    text = _content(talk, message.get("content"))
+    text = text_of(talk, message.get("content"))
     if role in ("tool", "function"):
         talk.turns.append(ToolResult(text))
         return
-    calls = [
-        Call(str(c["function"].get("name", "")), str(c["function"].get("arguments") or ""))
-        for c in message.get("tool_calls") or ()
-        if isinstance(c, Mapping) and isinstance(c.get("function"), Mapping)
-    ]
+    if not text and isinstance(message.get("refusal"), str):
+        text = message["refusal"]
+    calls: list[Call] = []
+    for made in message.get("tool_calls") or ():
+        function = made.get("function") if isinstance(made, Mapping) else None
+        if isinstance(function, Mapping):
+            calls.append(Call(str(function.get("name", "")), str(function.get("arguments") or "")))
+        else:
+            talk.doubt(f"call of type {made.get('type') if isinstance(made, Mapping) else '?'}")
     old = message.get("function_call")
     if isinstance(old, Mapping):
         calls.append(Call(str(old.get("name", "")), str(old.get("arguments") or "")))
@@ -187,30 +168,7 @@ def _chat_message(talk: Conversation, message: Mapping[str, Any]) -> None:
         talk.turns.append(Calls(tuple(calls)))
 
 
-def _responses_item(talk: Conversation, item: Mapping[str, Any]) -> None:
-    kind = item.get("type", "message")
-    if kind == "message":
-        talk.turns.append(
-            Message(str(item.get("role", "user")), _content(talk, item.get("content")))
-        )
-    elif kind == "function_call":
-        call = Call(
-            str(item.get("name", "")), str(item.get("arguments") or ""), bool(item.get("id"))
-        )
-        last = talk.turns[-1] if talk.turns else None
-        if isinstance(last, Calls):  # calls that follow one another are one parallel turn
-            talk.turns[-1] = Calls((*last.calls, call))
-        else:
-            talk.turns.append(Calls((call,)))
-    elif kind == "function_call_output":
-        talk.turns.append(ToolResult(_content(talk, item.get("output"))))
-    elif kind == "reasoning":
-        talk.doubt("replayed reasoning")
-    else:
-        talk.doubt(f"item {kind}")
-
-
-def _content(talk: Conversation, content: object) -> str:
+def text_of(talk: Conversation, content: object) -> str:
     """Text of a message's content; images are collected, anything else is noted as unknown."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -242,7 +200,8 @@ def _image(part: Mapping[str, Any]) -> Image:
     return Image(str(where or part.get("file_id") or ""), str(detail or "auto"))
 
 
-def _tools(talk: Conversation, request: Mapping[str, Any]) -> None:
+def read_tools(talk: Conversation, request: Mapping[str, Any]) -> None:
+    """Take the function tools of a body; every other kind of tool is noted as unknown."""
     for tool in request.get("tools") or ():
         if not isinstance(tool, Mapping):
             raise RequestError("An entry of 'tools' is not an object.")
@@ -253,10 +212,11 @@ def _tools(talk: Conversation, request: Mapping[str, Any]) -> None:
             talk.doubt("deferred tools")
         else:
             inner = tool.get("function")
-            talk.tools.append(_tool(inner if isinstance(inner, Mapping) else tool))
+            talk.tools.append(tool_of(inner if isinstance(inner, Mapping) else tool))
 
 
-def _tool(function: Mapping[str, Any]) -> Tool:
+def tool_of(function: Mapping[str, Any]) -> Tool:
+    """A function tool from its name, description and parameters."""
     parameters = function.get("parameters")
     return Tool(
         str(function.get("name", "")),
@@ -265,7 +225,8 @@ def _tool(function: Mapping[str, Any]) -> Tool:
     )
 
 
-def _chosen(talk: Conversation, request: Mapping[str, Any], choice: object) -> None:
+def read_choice(talk: Conversation, request: Mapping[str, Any], choice: object) -> None:
+    """Take ``tool_choice`` and ``parallel_tool_calls``."""
     talk.required = choice == "required"
     talk.parallel = request.get("parallel_tool_calls") is not False
     if isinstance(choice, Mapping):
@@ -274,7 +235,8 @@ def _chosen(talk: Conversation, request: Mapping[str, Any], choice: object) -> N
         talk.forced = name if isinstance(name, str) else None
 
 
-def _format(shape: object) -> Format:
+def format_of(shape: object) -> Format:
+    """A JSON schema format. Raises :class:`RequestError` when it has no name."""
     if not isinstance(shape, Mapping) or not isinstance(shape.get("name"), str):
         raise RequestError("A JSON schema format needs a 'name' and a 'schema'.")
     schema = shape.get("schema")

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -30,6 +31,7 @@ class Family:
     encoding: str
     rules: str | None
     image: str | None
+    keeps_reasoning: bool = False  # may bill reasoning from before the last user message
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Rules:
     message: int
     opening: int
     assistant: int
-    name: int
+    roles: bool
+    name_joined: bool
     tools_joined: bool
     tools_frame: int
     tools: int
@@ -48,6 +51,9 @@ class Rules:
     preamble: int
     forced: int
     call: int
+    result_named: bool
+    commentary: int
+    added_tools: int
     parallel: str
     parallel_once: int
     parallel_call: int
@@ -59,6 +65,8 @@ class Rules:
     no_parallel: int
     pro: int
     item_comments: bool
+    multi_tool: int
+    seen: Mapping[str, int]
     found: str
 
 
@@ -73,7 +81,8 @@ def table() -> Mapping[str, Any]:
 def _by_model() -> Mapping[str, Family]:
     models: dict[str, Family] = {}
     for name, row in table()["family"].items():
-        family = Family(name, row["encoding"], row.get("rules"), row.get("image"))
+        kept = row.get("keeps_reasoning", False)
+        family = Family(name, row["encoding"], row.get("rules"), row.get("image"), kept)
         models.update(dict.fromkeys(row["models"], family))
     return models
 
@@ -98,9 +107,23 @@ def family_of(model: str | None) -> Family:
     return family
 
 
-@lru_cache(maxsize=32)
-def rules_of(rules: str, endpoint: str) -> Rules:
-    """The constants of a rule set at ``"chat.completions"`` or ``"responses"``."""
+@lru_cache(maxsize=64)
+def rules_of(rules: str, endpoint: str, at: date | None = None) -> Rules:
+    """The constants of a rule set at ``"chat.completions"`` or ``"responses"``.
+
+    ``at``: the day of the request, UTC; before the date of the endpoint's ``until`` the constants
+    of its ``before`` table hold. None means today's.
+    """
+    merged = dict(_merged(rules, endpoint))
+    before, until = merged.pop("before", {}), merged.pop("until", None)
+    if at is not None and until is not None and at < until:
+        merged |= before
+    return Rules(**merged)
+
+
+def _merged(rules: str, endpoint: str) -> Mapping[str, Any]:
+    """A rule set over the one it is ``like``; each endpoint's own numbers over the default's."""
     sets = table()["rules"][rules]
     own = sets.get("responses", {}) if endpoint == "responses" else {}
-    return Rules(**{**sets["default"], **own})
+    base = _merged(sets["like"], endpoint) if "like" in sets else {}
+    return {**base, **sets.get("default", {}), **own}

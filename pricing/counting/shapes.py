@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pricing.counting.conversation import Calls, Message, from_chat, from_responses, read
+from pricing.counting.conversation import Calls, Message, from_chat, read
+from pricing.counting.responses import from_responses
 from pricing.counting.result import RequestError
 from pricing.counting.schema import prune
 

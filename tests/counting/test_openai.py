@@ -74,7 +74,10 @@ def test_an_earlier_answer_costs_two_more_on_gpt_5():
 def test_a_name():
     named = [{"role": "user", "content": "hi", "name": "ann"}]
     assert chat("gpt-4", named).total == 8 + 1 + n("ann", "cl100k_base")
-    assert chat("gpt-4o", named).total == 8 + n("ann")
+    assert chat("gpt-4o", named).total == 8 + n(":ann")
+    # ":user" is one token of the newer vocabulary, ":ann" is two: the colon is billed with the name.
+    for name, tokens in (("user", 1), ("ann", 2)):
+        assert chat(messages=[{**HI[0], "name": name}]).total == 8 + tokens
 
 
 def test_text_parts_are_joined_before_encoding():
@@ -169,6 +172,117 @@ FORMAT_BLOCK = (
     "# Response Formats\n\n## answer\n\n"
     '{"type":"object","title":"Answer","properties":{"required":{"type":"integer"}}}'
 )
+
+
+def loop(*after, **more):
+    """A body that replays a reasoning item, then a call and its result, then ``after``."""
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    item = {"type": "function_call", "call_id": "c", "name": "roll", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "4"}
+    return {"input": [*HI, thought, item, result, *after], **more}
+
+
+def test_reasoning_before_the_last_user_message_costs_nothing():
+    running = count_request(loop(), "gpt-5", "responses")
+    assert "replayed reasoning" in running.notes[0]
+    assert running.high > running.total + 1000
+    done = count_request(loop(*HI), "gpt-5", "responses")
+    assert done.countable
+    assert done.total == 7 + 5 + 2 * n("functions.roll") + 15 + 1 + 1
+    kept = loop(*HI, reasoning={"context": "all_turns"})
+    assert not count_request(kept, "gpt-5.4", "responses").countable
+    # From GPT-5.6 on the request may choose, and what is chosen for it is not documented.
+    assert not count_request(loop(*HI), "gpt-5.6", "responses").countable
+    dropped = loop(*HI, reasoning={"context": "current_turn"})
+    assert count_request(dropped, "gpt-5.6", "responses").countable
+
+
+def test_the_header_of_a_result_names_the_function_in_full_in_responses():
+    # "functions.dice" is three tokens although "dice" is one and "functions." two.
+    item = {"type": "function_call", "call_id": "c", "name": "dice", "arguments": "{}"}
+    given = [*HI, item, {"type": "function_call_output", "call_id": "c", "output": "4"}]
+    assert n("functions.dice") == 3
+    assert responses("gpt-5.4", given).parts["tool_calls"] == 2 * 3 + 1 + 18 + 1
+    assert responses("gpt-5", given).parts["tool_calls"] == 2 * 3 + 1 + 15 + 1
+    assert responses("gpt-4o", given).parts["tool_calls"] == 2 * 3 + 1 + 9 + 1
+    assert chat("gpt-5", turn(call("{}", "dice"))).parts["tool_calls"] == 3 + 1 + 1 + 18 + n(
+        "sunny"
+    )
+
+
+def test_what_is_said_before_a_call_is_commentary():
+    says = {"role": "assistant", "content": "One moment."}
+    item = {"type": "function_call", "call_id": "c", "name": "roll", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "4"}
+    before = responses("gpt-5.4", [*HI, says, item, result])
+    after = responses("gpt-5.4", [*HI, item, result, says])
+    assert before.total == after.total + 1
+
+
+def test_tools_added_on_the_way_are_a_block_of_their_own():
+    added = {"type": "additional_tools", "role": "developer", "tools": [FLAT]}
+    extra = responses("gpt-5.4", [*HI, added]).total - responses("gpt-5.4").total
+    assert extra == n(BLOCK) + 84 + n("get_weather")
+    item = {"type": "function_call", "call_id": "c", "name": "get_weather", "arguments": "{}"}
+    inside = [*HI, {**item, "namespace": "get_weather"}]
+    more = responses("gpt-5.4", inside).total - responses("gpt-5.4", [*HI, item]).total
+    assert more == 2 * (n("get_weather.get_weather") - n("functions.get_weather"))
+    odd = {"type": "additional_tools", "tools": [{"type": "web_search"}]}
+    assert "additional_tools" in responses("gpt-5.4", [*HI, odd]).notes[0]
+    assert "additional_tools" in responses("gpt-4o", [*HI, added]).notes[0]
+
+
+def test_the_responses_api_added_hidden_text_until_spring_2025():
+    def on(day, **more):
+        return count_request({"input": HI, **more}, "gpt-4o", "responses", at=day)
+
+    assert on("2025-03-12").total == on("2025-06-01").total + 18 == 26
+    assert on("2025-04-30T23:59:59-01:00").total == 8  # that is May in UTC
+    early = on("2025-03-12", tools=[FLAT])
+    assert (early.parts["tools"], early.parts["hidden"]) == (n(BLOCK), 18 + 195)
+    assert on("2025-03-12", tools=[FLAT], parallel_tool_calls=False).parts["hidden"] == 18
+    assert count_request({"messages": HI}, "gpt-4o", at="2025-03-12").total == 8
+    # An old item id tells the time itself; newer ids tell none.
+    for id_, total in (
+        ("msg_67d1743683b4819192c2f0487f38fa280273f8a636c82b58", 18),
+        ("msg_00b44a28ef26ca91006a70c8ff5e148197bc0aa1e9542abbf0", 0),
+        ("msg_x", 0),
+        (None, 0),
+    ):
+        said = {"type": "message", "id": id_, "role": "assistant", "content": "hello"}
+        assert responses(given=[*HI, said]).total == 8 + 5 + total
+
+
+def test_search_models_bill_the_text_alone():
+    messages = [{"role": "system", "content": "Be brief."}, *HI]
+    tokens = chat("gpt-4o-search-preview", messages, web_search_options={})
+    assert (tokens.total, tokens.parts) == (4, {"messages": 4})
+    assert tokens.basis is Basis.RECONSTRUCTED  # three recordings are not a proof
+    assert tokens.notes == ("text: a rule found on 3 recordings.",)
+
+
+def test_a_refusal_is_counted_and_a_custom_call_is_named():
+    no = [*HI, {"role": "assistant", "content": None, "refusal": "I cannot."}]
+    said = [*HI, {"role": "assistant", "content": "I cannot."}]
+    assert chat(messages=no).total == chat(messages=said).total
+    custom = {"id": "c", "type": "custom", "custom": {"name": "f", "input": "x"}}
+    odd = [*HI, {"role": "assistant", "content": None, "tool_calls": [custom]}]
+    assert "call of type custom" in chat(messages=odd).notes[0]
+
+
+def test_few_recordings_widen_the_interval_and_are_named():
+    known, rare = chat(tools=[TOOL]), chat("o3", tools=[TOOL])
+    assert (known.high - known.total, known.notes) == (2, ())
+    assert rare.high - rare.total == 2 + 4
+    assert rare.notes == ("tools: a rule found on 2 recordings.",)
+    never = responses("o3", tools=[FLAT])
+    assert never.high - never.total == 2 + 12
+
+
+def test_a_bare_tool_costs_one_less_in_chats_of_gpt_5():
+    bare = {"type": "function", "function": {**TOOL["function"], "description": ""}}
+    without = BLOCK.replace("// Current weather.\n", "")
+    assert chat("gpt-5", tools=[bare]).parts["tools"] == n(without) + 4 - 1
 
 
 def test_structured_output():
