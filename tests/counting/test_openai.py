@@ -75,7 +75,7 @@ def test_a_name():
     named = [{"role": "user", "content": "hi", "name": "ann"}]
     assert chat("gpt-4", named).total == 8 + 1 + n("ann", "cl100k_base")
     assert chat("gpt-4o", named).total == 8 + n(":ann")
-    # ":user" is one token of the newer vocabulary, ":ann" is two: the colon is billed with the name.
+    # ":user" is one token of the newer vocabulary, ":ann" two: the colon is billed with the name.
     for name, tokens in (("user", 1), ("ann", 2)):
         assert chat(messages=[{**HI[0], "name": name}]).total == 8 + tokens
 
