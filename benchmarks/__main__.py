@@ -27,7 +27,7 @@ def main() -> int:
     known: dict[str, Callable[[], list[Row]]] = {
         "check": lambda: import_module("benchmarks.check").rows(),
         "startup": lambda: import_module("benchmarks.startup").rows(),
-        "pricing": lambda: pricing.rows(options.rows),
+        "pricing": lambda: pricing.rows(options.rows, litellm=options.litellm),
         "import": lambda: importing.rows(options.import_rows),
         "counting": lambda: import_module("benchmarks.counting").rows(),
         "forecast": lambda: import_module("benchmarks.forecast").rows(),

@@ -9,6 +9,7 @@ on all of them; a ratio is the median over the rounds of the ratios within a rou
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement: `ratio` compares as `what` says (a ratio of times unless it says so)."""
+    """One measurement: `ratio` compares as `what` says (a ratio of times unless it says so); NaN
+    where it could not be made, for the reason in `detail`."""
 
     name: str
     what: str
@@ -32,8 +34,8 @@ class Row:
     detail: str
 
     def as_json(self) -> dict[str, Any]:
-        """Plain types."""
-        return asdict(self)
+        """Plain types; no ratio is null."""
+        return {**asdict(self), "ratio": None if math.isnan(self.ratio) else self.ratio}
 
 
 @dataclass(frozen=True, slots=True)

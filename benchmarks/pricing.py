@@ -4,13 +4,20 @@ The limit is DuckDB summing the same columns without pricing anything: what read
 The per-call contestants price a sample one call at a time, and their time a call is extrapolated
 to all of them; everything else is measured whole. Before timing, a sample of the store is priced
 by the scalar estimator and must equal the SQL to the pico-dollar.
+
+LiteLLM runs beside in a process of its own: `--litellm PYTHON` names one that has it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
+import math
 import random
 import resource
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -74,6 +81,52 @@ def _genai(sample: list[tuple[Any, ...]]) -> int:
     return done
 
 
+class LiteLLM:
+    """LiteLLM's `cost_per_token` in a process of its own (`benchmarks.litellm_calls`): `reason`
+    says why there is none."""
+
+    def __init__(self, python: str, sample: list[tuple[Any, ...]]) -> None:
+        self.calls, self.version, self.reason = 0, "", ""
+        self._child = subprocess.Popen(
+            [python, str(Path(__file__).with_name("litellm_calls.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        known = [s for s in sample if s[5] is not None][:PER_CALL]
+        answer = self._ask(json.dumps([
+            (provider, model, tier, plain + read + (written or 0), read, written or 0,
+             text + (thought or 0))
+            for provider, _, model, tier, _, _, _, plain, read, written, text, thought, _ in known
+        ]))  # fmt: skip
+        if answer:
+            told = json.loads(answer)
+            self.calls, self.version = told["calls"], told["version"]
+        if not self.calls:
+            self.reason = (
+                f"LiteLLM is not installed for {Path(python).name}: `pip install"
+                " 'tokenbooks[bench]'`, or name the Python of its own environment with --litellm"
+            )
+
+    def __call__(self) -> None:
+        """Price every call it knows, once."""
+        if self.calls:
+            self._ask("go")
+
+    def _ask(self, line: str) -> str:
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        try:
+            self._child.stdin.write(line + "\n")
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            return ""
+        return self._child.stdout.readline()
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(BrokenPipeError):
+            self._child.communicate()
+
+
 def _scalar(sample: list[tuple[Any, ...]]) -> int:
     """Our own per-call function on the same calls."""
     from pricing.estimator import price_reading
@@ -87,8 +140,11 @@ def _scalar(sample: list[tuple[Any, ...]]) -> int:
     return min(PER_CALL, len(sample))
 
 
-def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
-    """The measurements over `count` calls; the store is kept when `folder` is given."""
+def rows(
+    count: int = 1_000_000, folder: Path | None = None, litellm: str = sys.executable
+) -> list[Row]:
+    """The measurements over `count` calls; the store is kept when `folder` is given. `litellm` is
+    the Python that has it."""
     from dashboards.queries.compare import compare
     from dashboards.queries.spend import spend
     from pricing.catalogue import default_catalogue
@@ -102,6 +158,7 @@ def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
             sample = _sample(con)
             check_against_scalar(sample)
             random.Random(0).shuffle(sample)
+            other = LiteLLM(litellm, sample)
 
             def bare(by: str = "") -> object:
                 keys = f"{by}, " if by else ""
@@ -119,10 +176,12 @@ def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
                     "report by team": lambda: spend(con, ["team"]),
                     "report by day": lambda: spend(con, ["day"]),
                     "genai": lambda: _genai(sample),
+                    "litellm": other,
                     "scalar": lambda: _scalar(sample),
                 },
                 rounds=3 if count > 2_000_000 else 5,
             )
+            other.close()
         finally:
             store.close()
     ten = times.median("compare 10")
@@ -140,6 +199,7 @@ def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
             "pricing", "genai-prices a call / ours in bulk", single * cells / ten,
             f"{single * 1e6:.0f} µs a call against {ten / cells * 1e9:.1f} ns a row and variant",
         ),
+        _litellm(other, times.median("litellm"), cells, ten, ours),
         Row(
             "pricing", "our price of one call / genai-prices", ours / single,
             f"{ours * 1e6:.0f} µs against {single * 1e6:.0f} µs",
@@ -161,6 +221,21 @@ def rows(count: int = 1_000_000, folder: Path | None = None) -> list[Row]:
     return found
 
 
+def _litellm(other: LiteLLM, seconds: float, cells: int, ten: float, ours: float) -> Row:
+    if other.reason:
+        return Row("pricing", "LiteLLM a call / ours in bulk", math.nan, f"skipped: {other.reason}")
+    each = seconds / other.calls
+    return Row(
+        "pricing", "LiteLLM a call / ours in bulk", each * cells / ten,
+        f"{each * 1e6:.0f} µs a call (LiteLLM {other.version}) against {ten / cells * 1e9:.1f} ns;"
+        f" ours of one call is {ours / each:.2f} of it",
+    )  # fmt: skip
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
+    parser.add_argument(
+        "--litellm", default=sys.executable, metavar="PYTHON",
+        help="the Python that has LiteLLM installed (default: this one)",
+    )  # fmt: skip
     parser.add_argument("--rows", type=int, default=1_000_000, help="calls to price")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dashboards.queries.scope import Scope, dimension, show_value
+from dashboards.queries.scope import Scope, as_cheap, dimension, show_value
 from ingest.store.resolve import repriced
 from ingest.store.rollup import source_for
 from ingest.store.schema import priced_from, routed_from, status_reason, used_meters
@@ -161,7 +161,7 @@ def spend(
     """
     asked = scope or Scope()
     where, values = asked.clause()
-    zone = asked.zone
+    where, zone = as_cheap(con, where), asked.zone
     stored = calls or source_for(
         con, [*by, *asked.where], zone, whole_hours_only=asked.on_whole_hours()
     )

@@ -68,12 +68,23 @@ def reprice(con: duckdb.DuckDBPyConnection, routes: Iterable[int] | None = None)
         if not wanted:
             return 0
         limit = f"u.route_id IN ({', '.join(str(int(n)) for n in wanted)})"
+    last = con.execute("SELECT coalesce(max(rowid), -1) FROM calls_stored").fetchall()[0][0]
+    return sum(_reprice(con, limit, at) for at in range(0, last + 1, _AT_ONCE))
+
+
+_AT_ONCE = 5_000_000
+"""Calls resolved in one pass: what changes is held in memory until they are written."""
+
+
+def _reprice(con: duckdb.DuckDBPyConnection, limit: str, first: int) -> int:
+    """Resolve the calls of these routes anew in one range of rows; how many changed."""
     named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
     # Through a table of its own: an UPDATE must not join to the output of a join (`database`).
     con.execute(
         "CREATE OR REPLACE TEMPORARY TABLE resolved_anew AS SELECT * FROM (SELECT u.rowid AS row,"
         f" {named}, {', '.join(f'u.{n} AS old_{n}' for n in NAMES)}"
-        f" FROM {ranged_from()} WHERE {limit})"
+        f" FROM {ranged_from()} WHERE {limit} AND u.rowid >= {first} AND u.rowid <"
+        f" {first + _AT_ONCE})"
         f" WHERE {' OR '.join(f'{n} IS DISTINCT FROM old_{n}' for n in NAMES)}"
     )
     changed = con.execute("SELECT count(*) FROM resolved_anew").fetchall()[0][0]
@@ -81,6 +92,7 @@ def reprice(con: duckdb.DuckDBPyConnection, routes: Iterable[int] | None = None)
         con.execute(
             f"UPDATE calls_stored SET {', '.join(f'{n} = x.{n}' for n in NAMES)}"
             " FROM resolved_anew AS x WHERE calls_stored.rowid = x.row"
+            f" AND calls_stored.rowid >= {first} AND calls_stored.rowid < {first + _AT_ONCE}"
         )
     con.execute("DROP TABLE resolved_anew")
     return changed

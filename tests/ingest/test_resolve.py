@@ -86,6 +86,25 @@ def test_a_corrected_price_corrects_history_of_its_variant_alone() -> None:
     store.close()
 
 
+@pytest.mark.parametrize("at_once", [3, 4])
+def test_prices_change_in_ranges_of_rows_as_at_once(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolve, "_AT_ONCE", at_once)
+    store = memory_store(small_catalogue())
+    at = datetime(2026, 3, 2)
+    put(store, small_catalogue(), [call(n, MODELS[n % 2], 300, at) for n in range(8)])
+    with store.transaction() as con:
+        con.execute("UPDATE rate_vectors SET p_input_uncached = p_input_uncached + 1")
+        assert resolve.reprice(con) == 8
+        assert resolve.reprice(con) == 0
+    assert resolve.mismatches(store.con) == 0
+    assert {cost for cost, *_ in kept(store, "plain")} == {
+        300 * 1_250_001 + 100 * 125_000 + 70_000_000
+    }
+    store.close()
+
+
 @pytest.mark.parametrize("tokens", [150_000, 150_001])
 def test_a_prompt_at_the_step_and_one_above_it(tokens: int) -> None:
     store = memory_store(small_catalogue())
