@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dashboards.lake.calls import PLAIN, ROUTE_KEYS, calls_once, scoped, tag_column, tags_of
-from dashboards.lake.cells import reach, roll_up
+from dashboards.lake.cells import Cut, cut, reach, roll_up
 from dashboards.lake.engine import Lake
 from dashboards.queries.cells import Edges, Extent, edges_of
 from dashboards.queries.compare import Target
@@ -31,6 +32,17 @@ from pricing.meters import COUNTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class CellBook:
+    """A book in memory of a lake's cells, and where they came from: the calls with their cells on
+    the engine (None: there are no calls), and the cells, whose positions are `cell` in the book."""
+
+    store: Store
+    calls: Cut | None
+    cells: pa.Table | None
+    meters: tuple[str, ...]
 
 
 @contextmanager
@@ -48,6 +60,21 @@ def cell_book(
     `targets` are what the calls will be compared with; `known_at` (naive UTC) that they will be
     priced as known then. Raises `ScopeError` for an unknown dimension, `EngineError`.
     """
+    with book_of_cells(lake, catalogue, names, scope, targets=targets, known_at=known_at) as found:
+        yield found.store
+
+
+@contextmanager
+def book_of_cells(
+    lake: Lake,
+    catalogue: Catalogue,
+    names: Iterable[str],
+    scope: Scope,
+    *,
+    targets: Sequence[Target] = (),
+    known_at: datetime | None = None,
+) -> Generator[CellBook]:
+    """`cell_book`, and the engine's side of it."""
     wanted = {*names, *scope.where}
     for name in wanted:
         dimension(name, scope.zone)
@@ -63,13 +90,16 @@ def cell_book(
         with store.transaction() as con:
             book.add_routes(con, catalogue, sorted(keys, key=lambda k: [x or "" for x in k]))
         rollup.make_cell_book(store.con, _COLUMNS)
-        if found:
-            extent = _extent(found)
-            _insert(store, wanted, _cells(
-                lake, catalogue, calls, wanted, scope.zone, extent,
-                _edges(store, catalogue, extent, targets, known_at), targets,
-            ))  # fmt: skip
-        yield store
+        if not found:
+            yield CellBook(store, None, None, ())
+            return
+        extent = _extent(found)
+        edges = _edges(store, catalogue, extent, targets, known_at)
+        told = _cut(catalogue, calls, wanted, scope.zone, extent, edges, targets)
+        meters = tuple(m for m in COUNTED if extent.kinds & sql.meter_bit(m))
+        cells = roll_up(lake, told, meters)
+        _insert(store, wanted, cells)
+        yield CellBook(store, told, cells, meters)
     finally:
         store.close()
 
@@ -90,6 +120,7 @@ _COLUMNS: tuple[tuple[str, str], ...] = (
     *((name, "VARCHAR") for name in PLAIN), ("tags", "MAP(VARCHAR, VARCHAR)"),
     ("longest", "BIGINT"), ("longest_output", "BIGINT"), ("vector_id", "INTEGER"),
     ("cost_pico", "HUGEINT"), ("saved_pico", "HUGEINT"), ("severity", "UTINYINT"),
+    ("cell", "BIGINT"),
 )  # fmt: skip
 """A cell: `input_total` is its smallest prompt (any of its prompts finds the same price), the
 tokens are in `input_tokens`. Sums are HUGEINT: a cell of a billion calls costs more than 64 bits
@@ -124,8 +155,7 @@ def _edges(
     return edges_of(store.con, extra, extent, tables)
 
 
-def _cells(
-    lake: Lake,
+def _cut(
     catalogue: Catalogue,
     calls: Any,
     names: set[str],
@@ -133,14 +163,12 @@ def _cells(
     extent: Extent,
     edges: Edges,
     targets: Sequence[Target],
-) -> pa.Table:
+) -> Cut:
     assert extent.first is not None
     assert extent.last is not None
     variants = [catalogue.variant(t.variant, t.seller) for t in targets]
-    return roll_up(
-        lake, calls, names, zone, edges,
-        meters=[m for m in COUNTED if extent.kinds & sql.meter_bit(m)],
-        first=extent.first, last=extent.last,
+    return cut(
+        calls, names, zone, edges, first=extent.first, last=extent.last,
         totals=[v.context_window for v in variants if v is not None and v.context_window],
         answers=[v.max_output for v in variants if v is not None and v.max_output],
     )  # fmt: skip
@@ -150,8 +178,8 @@ def _insert(store: Store, names: set[str], cells: pa.Table) -> None:
     held = set(cells.column_names)
     tags = [f"{{'key': ?, 'value': c.{tag_column(n)}}}" for n in range(len(tags_of(names)))]
     columns: dict[str, str] = {
-        "occurred_at": "c.first", "route_id": "r.route_id",
-        **{m: f"c.s_{m}" for m in COUNTED if f"s_{m}" in held},
+        "cell": "c.cell", "occurred_at": "c.first", "route_id": "r.route_id",
+        **{m: f"c.s_{m}" if f"s_{m}" in held else "NULL::HUGEINT" for m in COUNTED},
         "input_total": "c.smallest", "output_total": "c.tokens_out",
         "input_tokens": "c.tokens_in", "kinds": "c.kinds", "requests": "c.n",
         "source_format": "c.source_format",
@@ -161,7 +189,7 @@ def _insert(store: Store, names: set[str], cells: pa.Table) -> None:
            if n in held},
     }  # fmt: skip
     same = " AND ".join(f"coalesce(r.{k}, '') = c.r_{k}" for k in ROUTE_KEYS)
-    store.con.register("lake_cells", cells)
+    store.con.register("lake_cells", numbered(cells))
     selected = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
     store.con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE lake_calls AS SELECT {selected}"
@@ -171,6 +199,14 @@ def _insert(store: Store, names: set[str], cells: pa.Table) -> None:
     resolve.insert(store.con, "SELECT * FROM lake_calls")
     store.con.execute("DROP TABLE lake_calls")
     store.con.unregister("lake_cells")
+
+
+def numbered(cells: pa.Table) -> pa.Table:
+    """Cells with their positions, as `cell`."""
+    import numpy as np
+    import pyarrow as pa
+
+    return cells.append_column("cell", pa.array(np.arange(len(cells), dtype=np.int64)))
 
 
 def _add_rates(store: Store, lake: Lake) -> None:

@@ -9,6 +9,7 @@ the zone's offset of that instant, which is found here and not left to the engin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -87,27 +88,31 @@ def _position(value: Any, edges: Sequence[Any]) -> Any:
     return sum(((value >= edge).cast("int64") for edge in edges), ibis.literal(0).cast("int64"))
 
 
-def roll_up(
-    lake: Lake,
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Calls with the cell that each is in: `keys` name the columns that say which."""
+
+    table: Any
+    keys: tuple[str, ...]
+    single: bool
+
+
+def cut(
     calls: Any,
     names: Iterable[str],
     zone: str,
     edges: Edges,
     *,
-    meters: Sequence[str],
     first: datetime,
     last: datetime,
     totals: Sequence[int] = (),
     answers: Sequence[int] = (),
-) -> pa.Table:
-    """Sum calls into cells of the dimensions named, cut at every edge: one row a cell.
+) -> Cut:
+    """Say of every call in which cell it is: of the dimensions named, between which edges.
 
     `totals` and `answers` are limits (context windows, longest answers) that single calls are to
-    be counted above; with any of them a cell says its longest call (columns `longest` and
-    `longest_output`, empty for rows that are sums of several requests).
+    be counted above.
     """
-    ibis = load_ibis()
-
     wanted = set(names)
     grouped: dict[str, Any] = {f"r_{name}": calls[name].fill_null("") for name in ROUTE_KEYS}
     grouped |= {name: calls[name] for name in PLAIN if name in wanted}
@@ -124,26 +129,38 @@ def roll_up(
         "c_total": (sized, [n + 1 for n in sorted(set(totals))]),
         "c_answer": (calls.output_total, [n + 1 for n in sorted(set(answers))]),
     }
-    grouped |= {name: _position(value, cut) for name, (value, cut) in parts.items() if cut}
+    grouped |= {name: _position(value, at) for name, (value, at) in parts.items() if at}
     if edges.weekdays:
         grouped["c_weekday"] = calls.occurred_at.day_of_week.index().cast("int64")
     single = bool(totals or answers)
     if single:
         grouped["c_single"] = calls.requests == 1
-    table = calls.mutate(**grouped, _sized=sized)
+    keys = (*grouped, "source_format", "kinds", "time_assumed", "failed")
+    return Cut(calls.mutate(**grouped, _sized=sized), keys, single)
+
+
+def roll_up(lake: Lake, calls: Cut, meters: Sequence[str]) -> pa.Table:
+    """Sum calls into their cells: one row a cell.
+
+    Where single calls are told apart, a cell says its longest one (columns `longest` and
+    `longest_output`, empty for rows that are sums of several requests).
+    """
+    ibis = load_ibis()
+
+    table = calls.table
 
     def total(column: Any) -> Any:
         return column.cast("decimal(18, 0)").sum().cast("decimal(38, 0)")
 
     longest = {}
-    if single:
+    if calls.single:
         nothing = ibis.literal(None).cast("int64")
         longest = {
             "longest": ibis.cases((table.c_single, table._sized), else_=nothing).max(),
             "longest_output": ibis.cases((table.c_single, table.output_total), else_=nothing).max(),
         }
     return lake.rows(
-        table.group_by([*grouped, "source_format", "kinds", "time_assumed", "failed"]).aggregate(
+        table.group_by(calls.keys).aggregate(
             first=table.occurred_at.min(),
             smallest=table.input_total.min(),
             n=total(table.requests),

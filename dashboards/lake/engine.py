@@ -10,6 +10,7 @@ question runs is for the next one.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,7 @@ from ingest.store.database import JOINS_AS_WRITTEN
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BATCH = 65_536
 INSTALL = "pip install 'tokenbooks[spark]'"
 
 
@@ -50,10 +52,33 @@ class Lake:
             try:
                 return self.con.to_pyarrow(expression)
             except Exception as error:
-                text = str(error).strip() or type(error).__name__
-                raise EngineError(
-                    f"{self.engine} could not answer: {text.splitlines()[0][:300]}"
-                ) from error
+                raise self._failed(error) from error
+
+    def batches_of(self, expression: Any) -> Iterator[pa.RecordBatch]:
+        """`rows`, some thousand at a time."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                if self.engine == "duckdb":  # ibis 12 asks for what DuckDB 2 no longer has
+                    found = self.con.con.sql(self.con.compile(expression))
+                    yield from found.to_arrow_reader(_BATCH)
+                else:
+                    yield from self.con.to_pyarrow_batches(expression, chunk_size=_BATCH)
+            except Exception as error:
+                raise self._failed(error) from error
+
+    def put(self, name: str, rows: pa.Table) -> Any:
+        """A small table beside the calls, on the engine: columns without NULLs."""
+        if self.engine == "duckdb":
+            self.con.con.register(name, rows)
+        else:
+            frame = self.con._session.createDataFrame(rows.to_pandas())
+            frame.createOrReplaceTempView(name)
+        return self.con.table(name)
+
+    def _failed(self, error: Exception) -> EngineError:
+        text = str(error).strip() or type(error).__name__
+        return EngineError(f"{self.engine} could not answer: {text.splitlines()[0][:300]}")
 
 
 def load_ibis() -> Any:

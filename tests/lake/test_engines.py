@@ -26,13 +26,16 @@ from ingest.lake import export_store, ingest_to_lake
 from ingest.record import UsageRecord
 from ingest.store.asof import vectors_as_known
 from ingest.store.database import Store
+from ingest.store.schema import routed_from
 from pricing.catalogue import Catalogue
 from pricing.currency import Exchange
+from pricing.sql import status_name
 from tests.books import chat, lines, memory_store, put, small_catalogue
 from tests.lake.conftest import need
 
 need("ibis")
 from dashboards.lake import EngineError, cell_book, open_lake  # noqa: E402
+from dashboards.lake.prices import priced_calls  # noqa: E402
 
 SIZES = (199_999, 200_000, 200_001, 999_999, 1_000_000)
 EDGES = (
@@ -349,3 +352,59 @@ def test_a_command_prints_the_same_of_a_lake(
         expected = tokenbooks(*question, "--db", db, *form)
         assert expected[1]
         assert tokenbooks(*question, "--lake", "lake", *form) == expected
+
+
+SCOPES = [
+    Scope(),
+    Scope(EDGES[0], EDGES[2]),
+    Scope(where={"team": ["mail", ""], "tags.cost centre": ["1"]}),
+    Scope(where={"variant": ["tiered"], "status": ["assumed", "unpriced"]}),
+    Scope(where={"hour_of_day": ["5", "11"], "format": ["mock", "test"]}, zone="Asia/Kolkata"),
+]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_each_call_costs_what_it_costs_in_the_store(
+    books: tuple[Catalogue, Store, Path], engine: str, scope: Scope
+) -> None:
+    catalogue, store, lake = books
+    where, values = scope.clause()
+    expected = store.con.execute(
+        "SELECT u.call_key, u.occurred_at, r.seller, coalesce(r.variant, ''),"
+        f" coalesce(r.tier, ''), {status_name('u.severity')}, u.cost_pico"
+        f" FROM {routed_from()} WHERE {where} ORDER BY u.occurred_at, u.call_key",
+        values,
+    ).fetchall()
+    with priced_calls(open_lake(lake, engine), catalogue, scope) as priced:
+        assert priced is not None
+        rows = [tuple(r.values()) for batch in priced.batches() for r in batch.to_pylist()]
+        first = priced.first(3).to_pylist()
+        assert priced.total == spend(store.con, (), scope).total
+    found = [(*r[:-1], None if r[-1] is None else int(r[-1])) for r in rows]
+    assert len(found) > 5
+    assert found == expected
+    assert [r["call_key"] for r in first] == [r[0] for r in expected[:3]]
+
+
+def test_calls_are_priced_as_known_on_another_day(
+    books: tuple[Catalogue, Store, Path], engine: str
+) -> None:
+    catalogue, store, lake = books
+    known = datetime(2026, 1, 1)
+    vectors = vectors_as_known(store, catalogue, known)
+    total = spend(store.con, vectors=vectors).total
+    with priced_calls(open_lake(lake, engine), catalogue, Scope(), known_at=known) as priced:
+        assert priced is not None
+        costs = [r["cost_pico"] for batch in priced.batches() for r in batch.to_pylist()]
+        assert priced.total == total
+    assert total != spend(store.con).total
+    assert sum(int(c) for c in costs if c is not None) == total.cost_pico
+
+
+def test_no_call_in_scope_is_nothing_priced(
+    books: tuple[Catalogue, Store, Path], engine: str
+) -> None:
+    catalogue, _, lake = books
+    nobody = Scope(where={"team": ["nobody"]})
+    with priced_calls(open_lake(lake, engine), catalogue, nobody) as priced:
+        assert priced is None

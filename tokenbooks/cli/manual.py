@@ -72,6 +72,7 @@ CHAPTERS: dict[str, tuple[Command, ...]] = {
         )),
         Command("price", "price", "Price a usage object, a body or a log, line by line", (
             "price usage.json --provider openai --model gpt-5.2 --tier flex --at 2026-03-01",
+            "price --lake /mnt/lake --since 2026-03-20 --where team=search --json",
         )),
         Command("count", "count", "Tokens of a text or of a whole request, as billed", (
             "count request.json", "count prompt.md --model gpt-5.2",

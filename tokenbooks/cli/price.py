@@ -1,15 +1,44 @@
-"""`tokenbooks price`: what calls cost, without storing anything."""
+"""`tokenbooks price`: what calls cost, without storing anything: of a log, or of a lake's calls."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokenbooks.cli.common import Json, catalogue, moment, settings
-from tokenbooks.cli.output import FINDING, UNREADABLE, count, fail, note, print_json, say, table
+from tokenbooks.cli.common import (
+    Engine,
+    Json,
+    LakeDir,
+    Since,
+    Until,
+    Where,
+    Zone,
+    catalogue,
+    lake_of,
+    moment,
+    scope,
+    settings,
+)
+from tokenbooks.cli.output import (
+    FINDING,
+    MISUSE,
+    UNREADABLE,
+    count,
+    fail,
+    note,
+    print_json,
+    say,
+    table,
+)
+
+if TYPE_CHECKING:
+    from dashboards.lake.prices import PricedCalls
+
+SHOWN = 200
+"""Calls of a log or lake that the table shows."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,15 +64,32 @@ def price(
     known_at: Annotated[
         str | None, typer.Option(help="Price as the table stood on this date.")
     ] = None,
+    lake: LakeDir = None,
+    engine: Engine = None,
+    since: Since = None,
+    until: Until = None,
+    tz: Zone = None,
+    where: Where = None,
     json_: Json = False,
 ) -> None:
     """Price a usage object, a body or a whole log, line by line, storing nothing.
+
+    With --lake the engine prices the lake's calls, one by one, in a period (--since, --until) and
+    of the values asked for (--where).
 
     Exit code 1 when anything is unpriced, 3 when nothing could be read.
     """
     from pricing.estimator import PricedCall
 
     chosen = settings()
+    if lake is not None or engine is not None:
+        given = [provider, model, at, tier, region, seller]
+        if path != "-" or any(given):
+            fail("--lake: its calls say what they are; ask for some with --where", MISUSE)
+        _price_lake(lake, engine, chosen, scope(since, until, tz, where, chosen), known_at, json_)
+        return
+    if since or until or tz or where:
+        fail("--since, --until, --tz and --where ask a lake: name it with --lake", MISUSE)
     book = catalogue(chosen)
     when = moment(at, "--at")
     known = moment(known_at, "--known-at")
@@ -85,6 +131,79 @@ def price(
         raise typer.Exit(UNREADABLE)
     if any(call.status == "unpriced" for _, call in calls):
         raise typer.Exit(FINDING)
+
+
+def _price_lake(
+    lake: str | None, engine: str | None, chosen: Any, asked: Any, known_at: str | None, json_: bool
+) -> None:
+    source = lake_of(lake, engine, None)
+    assert source is not None
+    from dashboards.lake.engine import EngineError
+    from dashboards.lake.prices import priced_calls
+
+    known = moment(known_at, "--known-at")
+    unpriced = 0
+    try:
+        with priced_calls(source, catalogue(chosen), asked, known_at=known) as priced:
+            if priced is None:
+                fail("no calls in that period", UNREADABLE)
+                return
+            (_lake_document if json_ else _print_lake)(priced)
+            unpriced = priced.total.unpriced_calls
+    except EngineError as error:
+        fail(str(error))
+    if unpriced:
+        raise typer.Exit(FINDING)
+
+
+def _lake_document(priced: PricedCalls) -> None:
+    """One JSON document, written as the calls come: a lake does not fit in memory."""
+    import json
+
+    from pricing.money import plain, usd
+
+    out = sys.stdout
+    out.write('{\n  "calls": [')
+    comma = ""
+    for batch in priced.batches():
+        for row in batch.to_pylist():
+            cost = row.pop("cost_pico")
+            row["occurred_at"] = row["occurred_at"].isoformat()
+            row["variant"], row["tier"] = row["variant"] or None, row["tier"] or None
+            row["cost_usd"] = None if cost is None else plain(usd(int(cost)))
+            out.write(f"{comma}\n    {json.dumps(row, ensure_ascii=False)}")
+            comma = ","
+    total = priced.total
+    rest = {
+        "total_usd": None if total.wholly_unpriced else plain(total.cost_usd),
+        "unpriced_calls": total.unpriced_calls,
+    }
+    out.write(f"\n  ],\n{json.dumps(rest, indent=2)[2:]}\n")
+
+
+def _print_lake(priced: PricedCalls) -> None:
+    from pricing.money import show_usd, usd
+
+    rows = priced.first(SHOWN).to_pylist()
+    table(
+        [("Time (UTC)", "left"), ("Call", "left"), ("Variant", "left"), ("Tier", "left"),
+         ("Status", "left"), ("Cost", "right")],
+        [
+            (
+                f"{row['occurred_at']:%Y-%m-%d %H:%M}", row["call_key"][-24:],
+                row["variant"] or "?", row["tier"] or "-", row["status"],
+                show_usd(None if row["cost_pico"] is None else usd(int(row["cost_pico"]))),
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    total = priced.total
+    if total.calls > len(rows):
+        note(f"the first {len(rows):,} (use --json for all)")
+    say(
+        f"{total.calls:,} calls, {show_usd(total.cost_usd)}"
+        + (f", {total.unpriced_calls:,} unpriced" if total.unpriced_calls else "")
+    )
 
 
 def _source(path: str) -> Any:
@@ -195,11 +314,11 @@ def _print(calls: list[tuple[str, Any]], rejects: list[tuple[int | None, str]]) 
             [
                 (key[-24:], call.variant or "?", call.tier or "-", call.status,
                  show_usd(call.cost_usd))
-                for key, call in calls[:200]
+                for key, call in calls[:SHOWN]
             ],
         )  # fmt: skip
-        if len(calls) > 200:
-            note(f"… and {len(calls) - 200:,} more calls (use --json for all)")
+        if len(calls) > SHOWN:
+            note(f"… and {len(calls) - SHOWN:,} more calls (use --json for all)")
         total = sum((c.cost_usd for _, c in calls if c.cost_usd is not None), usd(0))
         unpriced = sum(c.status == "unpriced" for _, c in calls)
         say(
