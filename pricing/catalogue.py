@@ -443,7 +443,7 @@ class Catalogue:
         for seller in sorted(self._cards):
             for card in self._cards[seller]:
                 for rate in card.rates:
-                    digest.update(f"{rate.rate_id}{rate.negotiated}".encode())
+                    digest.update(f"{rate.rate_id}{rate.negotiated}{rate.assumed}".encode())
                 digest.update(repr((sorted(card.aliases.items()), card.tier_aliases)).encode())
                 digest.update(repr(card.offers).encode())
         digest.update(repr((self._discounts, sorted(self._fallbacks.items()))).encode())

@@ -216,8 +216,9 @@ def _add_rates(store: Store, lake: Lake) -> None:
         return
     store.con.register("lake_rates", _read(lake.folder, paths))
     names = [name for name, _ in schema.RATE_COLUMNS]
-    kept = ", ".join(n for n in names if n != "superseded_at")
-    chosen = ", ".join("min(superseded_at)" if n == "superseded_at" else n for n in names)
+    folded = {"superseded_at": "min(superseded_at)", "assumed": "bool_or(assumed)"}
+    kept = ", ".join(n for n in names if n not in folded)
+    chosen = ", ".join(folded.get(n, n) for n in names)
     store.con.execute(
         f"INSERT INTO rates_stored ({', '.join(names)}) SELECT {chosen} FROM lake_rates"
         f" GROUP BY {kept}"
@@ -233,4 +234,7 @@ def _read(folder: LakeFolder, paths: Sequence[str]) -> pa.Table:
     for path in paths:
         with folder.files.open_input_file(folder.full(path)) as file:
             tables.append(pq.ParquetFile(file).read())
-    return pa.concat_tables(tables)
+    found = pa.concat_tables(tables, promote_options="default")
+    if "assumed" not in found.column_names:  # a lake of before rates said so
+        found = found.append_column("assumed", pa.nulls(len(found), pa.bool_()))
+    return found

@@ -134,7 +134,8 @@ def _export_rates(
 ) -> list[str]:
     """Every rate the store ever recorded, one file a day of recording."""
     days = con.execute(
-        "SELECT recorded_at::DATE AS date, count(*), bit_xor(hash(rate_id, superseded_at::VARCHAR))"
+        "SELECT recorded_at::DATE AS date, count(*), bit_xor(hash(rate_id, superseded_at::VARCHAR,"
+        " assumed))"
         " FROM rates_stored GROUP BY date ORDER BY date"
     ).fetchall()
     paths = []

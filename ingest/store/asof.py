@@ -23,7 +23,8 @@ TABLE = "vectors_as_known"
 
 _FIELDS = (
     "rate_id, seller, variant, meter, price_pico, tier, region, min_input, max_input, weekdays,"
-    " minute_from, minute_to, valid_from, valid_to, recorded_at, in_force, negotiated"
+    " minute_from, minute_to, valid_from, valid_to, recorded_at, in_force, negotiated,"
+    " coalesce(assumed, false)"
 )
 
 
@@ -44,7 +45,7 @@ def vectors_as_known(store: Store, catalogue: Catalogue, known_at: datetime | No
             row[1], row[2], row[3], row[4], tier=row[5], region=row[6], min_input=row[7],
             max_input=row[8], weekdays=row[9], minute_from=row[10], minute_to=row[11],
             valid_from=row[12], valid_to=row[13], recorded_at=row[14], in_force=row[15],
-            negotiated=row[16], rate_id=row[0],
+            negotiated=row[16], assumed=row[17], rate_id=row[0],
         )  # fmt: skip
         held[(rate.seller, rate.variant)].append(rate)
     rows = []

@@ -48,20 +48,26 @@ def _sync_rates(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
             r.rate_id, r.seller, r.variant, r.meter, r.price, r.tier, r.region, r.min_input,
             r.max_input, r.weekdays, r.minute_from, r.minute_to, r.valid_from, r.valid_to,
             r.recorded_at, None, r.in_force, r.negotiated, r.source, r.checked, r.origin, r.note,
+            r.assumed,
         )
         for r in catalogue.all_rates()
     ]  # fmt: skip
     con.execute(sql.create_table("incoming_rates", schema.RATE_COLUMNS, temporary=True))
     insert_rows(con, "incoming_rates", schema.RATE_COLUMNS, rows)
+    con.execute(  # written before the store kept it
+        "UPDATE rates_stored SET assumed = i.assumed FROM incoming_rates AS i"
+        " WHERE i.rate_id = rates_stored.rate_id AND rates_stored.assumed IS NULL"
+    )
     con.execute(
         "UPDATE rates_stored SET superseded_at = ? WHERE superseded_at IS NULL"
-        " AND rate_id NOT IN (SELECT rate_id FROM incoming_rates)",
+        " AND (rate_id, coalesce(assumed, false)) NOT IN"
+        " (SELECT (rate_id, assumed) FROM incoming_rates)",
         [now],
     )
     first = not con.execute("SELECT 1 FROM rates_stored LIMIT 1").fetchall()
     recorded = "recorded_at" if first else "greatest(recorded_at, ?::TIMESTAMP)"
     con.execute(
-        f"INSERT INTO rates_stored SELECT * REPLACE ({recorded} AS recorded_at)"
+        f"INSERT INTO rates_stored BY NAME SELECT * REPLACE ({recorded} AS recorded_at)"
         " FROM incoming_rates WHERE rate_id NOT IN"
         " (SELECT rate_id FROM rates_stored WHERE superseded_at IS NULL)",
         [] if first else [now],

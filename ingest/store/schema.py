@@ -20,7 +20,7 @@ from pricing.meters import COUNTED
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 2
+VERSION = 3
 """Schema version this code writes. A file with a higher one is refused, a lower one migrated."""
 
 DIMENSION_COLUMNS = ("team", "project", "feature", "customer", "environment")
@@ -98,6 +98,7 @@ RATE_COLUMNS: tuple[tuple[str, str], ...] = (
     ("checked", "DATE"),
     ("origin", "VARCHAR"),
     ("note", "VARCHAR"),
+    ("assumed", "BOOLEAN"),
 )
 
 _TABLES = f"""
@@ -254,7 +255,12 @@ _STEPS: dict[int, list[str]] = {
         "INSERT INTO kinds_seen SELECT DISTINCT kinds FROM calls_stored WHERE kinds > 0",
         "DROP TABLE IF EXISTS calls_rollup",
         "DELETE FROM meta WHERE key LIKE 'rollup_%' OR key = 'catalogue_version'",
-    ]
+    ],
+    # Whether a price was a guess; `sync` says so of the rates that the catalogue still has.
+    2: [
+        "ALTER TABLE rates_stored ADD COLUMN assumed BOOLEAN",
+        "DELETE FROM meta WHERE key = 'catalogue_version'",
+    ],
 }
 
 

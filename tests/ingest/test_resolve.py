@@ -133,8 +133,30 @@ def as_written_by_version_1(path: Path) -> None:
     for name, _ in RESOLVED_COLUMNS:
         store.con.execute(f"ALTER TABLE calls_stored DROP COLUMN {name}")
     store.con.execute("DROP TABLE kinds_seen")
-    store.con.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
+    as_written_by_version_2(store, "1")
+
+
+def as_written_by_version_2(store: Store, version: str = "2") -> None:
+    """Take from an open store what version 3 added to it, and close it."""
+    store.con.execute("DROP VIEW rates")
+    store.con.execute("ALTER TABLE rates_stored DROP COLUMN assumed")
+    store.con.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
     store.close()
+
+
+def test_a_file_that_forgot_which_prices_are_guesses_learns_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.duckdb"
+    store = open_store(path)
+    book.sync(store, small_catalogue())
+    question = "SELECT rate_id, assumed, superseded_at FROM rates ORDER BY ALL"
+    before = store.con.execute(question).fetchall()
+    assert {assumed for _, assumed, _ in before} == {True, False}
+    as_written_by_version_2(store)
+    again = open_store(path)
+    assert {assumed for _, assumed, _ in again.con.execute(question).fetchall()} == {None}
+    assert book.sync(again, small_catalogue())
+    assert again.con.execute(question).fetchall() == before
+    again.close()
 
 
 @pytest.mark.parametrize("opened", [open_store, open_reader])

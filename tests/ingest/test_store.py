@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from ingest.record import UsageRecord
-from ingest.store import book
+from ingest.store import book, resolve
 from ingest.store.asof import vectors_as_known
 from ingest.store.database import (
     Store,
@@ -217,6 +217,35 @@ def test_priced_as_known_on_a_date() -> None:
     assert at(now + timedelta(seconds=5)) == [(1_500_000 * 10**6,)]
     assert at(now - timedelta(hours=1)) == [(1_750_000 * 10**6,)]
     assert at(datetime(2025, 12, 31)) == [(None,)]  # the card was recorded on 1 January
+
+
+def test_a_guessed_price_is_known_as_a_guess() -> None:
+    """The same price, first a guess and then published: each day says what it was then."""
+    guess = small_catalogue()
+    store = memory_store(guess)
+    put(store, guess, [call("k", "guessed")])
+    before = store.con.execute("SELECT rate_id FROM rates WHERE variant = 'guessed'").fetchall()
+
+    def status(known: datetime) -> list[tuple[str]]:
+        table = vectors_as_known(store, guess, known)
+        return store.con.execute(
+            f"SELECT {sql.status_name('severity')} FROM {resolve.repriced('calls_stored', table)}"
+        ).fetchall()
+
+    now = datetime.now(UTC).replace(tzinfo=None)
+    assert costs(store) == {"k": (Decimal(3), "assumed")}
+    assert status(DAY) == [("assumed",)]
+    published = small_catalogue(cards=[ACME.replace("  assumed = true\n", ""), GATE])
+    assert book.sync(store, published)
+    assert costs(store) == {"k": (Decimal(3), "exact")}
+    assert status(now - timedelta(hours=1)) == [("assumed",)]
+    assert status(now + timedelta(seconds=5)) == [("exact",)]
+    held = store.con.execute(
+        "SELECT rate_id, assumed, current FROM rates WHERE variant = 'guessed' ORDER BY ALL"
+    ).fetchall()
+    assert held == sorted(
+        (rate, assumed, not assumed) for (rate,) in before for assumed in (True, False)
+    )
 
 
 def test_an_unknown_cache_lifetime_and_an_assumed_time_are_said(tmp_path: Path) -> None:
