@@ -45,9 +45,9 @@ class Leg:
     whole: bool = True
     surface_error: float = 0.0
 
-    def central(self) -> float:
-        """Expected pico-dollars of the period at the middle of everything."""
-        return float(self.evaluate(np.zeros((1, len(self.params))))["cost"][0])
+    def central(self, part: str = "cost") -> float:
+        """Expected pico-dollars (or tokens of a part) of the period at the middle of everything."""
+        return float(self.evaluate(np.zeros((1, len(self.params))))[part][0])
 
     def by_effort(self, ratio: FloatArray | None = None) -> dict[str, FloatArray]:
         """Factors of the effort asked for on the output meters."""

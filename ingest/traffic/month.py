@@ -3,9 +3,9 @@
 Parameters (volume, lengths, effort, structure, drift) are drawn from scrambled Sobol points; the
 noise of which sessions come is added by the central limit, or by drawing sessions where fewer
 than 200 are expected; recorded sessions add the error of having seen only so many, a factor
-sqrt(1 + target / fit) on that noise. The effect of structural ranges is evaluated at their P10,
-middle and P90 and joined log-linearly; `surface_error` says how far that is off at the corner
-where all of them are high.
+sqrt(1 + target / fit) on that noise, with their tail (`predict.leaning`). The effect of structural
+ranges is evaluated at their P10, middle and P90 and joined log-linearly; `surface_error` says how
+far that is off at the corner where all of them are high.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ingest.traffic.feasibility import warnings_for
 from ingest.traffic.legs import PARTS, Leg, build_legs
 from ingest.traffic.levers import rank_levers
 from ingest.traffic.numbers import ScenarioError
+from ingest.traffic.predict import lean_of, leaning
 from ingest.traffic.prices import Prices, usd_estimate
 from ingest.traffic.scenario import Scenario
 from ingest.traffic.sobol import Z90, normal, sobol
@@ -118,42 +119,50 @@ def draw_legs(
                     moved += share * float(leg.evaluate(row)["cost"][0]) - share * leg.central()
                 ends.append(centre + moved)
             tornado.append((f"{g[0][1].workload.name}: {p.name}", ends[0], ends[1]))
-        sd = sum(share * leg.central() * _relative(leg, share, "cost") for share, leg in g)
-        tornado.append(
-            (f"{g[0][1].workload.name}: which sessions come", centre - Z90 * sd, centre + Z90 * sd)
-        )
+        ends = [
+            centre + sum(share * leg.central() * _off(leg, share, side) for share, leg in g)
+            for side in (-Z90, Z90)
+        ]
+        tornado.append((f"{g[0][1].workload.name}: which sessions come", ends[0], ends[1]))
     return totals, tornado
 
 
-def _relative(leg: Leg, share: float, part: str) -> float:
-    """Sd of a total over its mean: a Poisson number, its spread, and the fit's error."""
-    n = max(leg.sessions * share, 1e-9)
-    cv = leg.means.cv.get(part, leg.means.cv["cost"])
-    if part in ("sessions", "requests"):
-        cv = 0.0
-    return float(np.sqrt((leg.beyond + cv * cv) / n + cv * cv / leg.means.fitted))
+def _off(leg: Leg, share: float, side: float) -> float:
+    """How far the cost is off its mean, relative to it, where the normal is ``side``."""
+    expected = np.array([leg.sessions * share])
+    return float(_session_noise(leg, share, expected, np.array([side]), "cost", None)[0]) - 1
 
 
 def _session_noise(
-    leg: Leg, share: float, count: FloatArray, noise: FloatArray, part: str, seed: int
+    leg: Leg, share: float, count: FloatArray, noise: FloatArray, part: str, seed: int | None
 ) -> FloatArray:
-    expected = leg.sessions * share
-    if expected < FEW_SESSIONS and part == "cost" and len(leg.means.costs):
+    """Factors on a total of ``part``: which sessions come (few are drawn, given a seed), and the
+    error of means that rest on few recorded ones (see `predict.leaning`)."""
+    means = leg.means
+    n = max(leg.sessions * share, 1e-9)
+    cv = 0.0 if part in ("sessions", "requests") else means.cv.get(part, means.cv["cost"])
+    fitted = means.fitted
+    # The spread of few is seen too small by n - 1 over n.
+    variance = cv * cv / (1 - 1 / max(fitted, 2.0))
+    lean = lean_of(means.skew.get(part, means.skew.get("cost", 0.0)), fitted, n)
+    z = np.clip(noise, -3.0, 3.0)
+    if seed is not None and part == "cost" and n < FEW_SESSIONS and means.costs.any():
         # Few sessions: their costs are drawn one by one, so that the tail is theirs.
         rng = np.random.default_rng(seed + 7)
         number = rng.poisson(np.maximum(count * share, 0))
         if leg.beyond == 0:
             number = np.round(count * share).astype(np.int64)
-        costs = leg.means.costs / leg.means.costs.mean()
+        costs = means.costs / means.costs.mean()
         owners = np.repeat(np.arange(len(number)), number)
         sums = np.bincount(
             owners, weights=costs[rng.integers(0, len(costs), len(owners))], minlength=len(number)
         )
         drawn = sums / np.maximum(count * share, 1e-9)
-        fit = leg.means.cv["cost"] / np.sqrt(leg.means.fitted)
-        return drawn * np.exp(fit * noise - fit * fit / 2)
-    sd = np.sqrt(np.log1p(_relative(leg, share, part) ** 2))
-    return np.exp(sd * noise - sd * sd / 2)
+        return drawn * np.maximum(1 + np.sqrt(variance / fitted) * leaning(z, fitted - 1, lean), 0)
+    come = (leg.beyond + variance) / n
+    total = come + variance / fitted
+    lean *= np.sqrt(variance * (1 / n + 1 / fitted) / total) if total else 0.0
+    return np.maximum(1 + np.sqrt(total) * leaning(z, fitted - 1, lean), 0)
 
 
 def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]:
@@ -166,7 +175,8 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
     legs = [leg for g in groups for _, leg in g]
     sheet = prices.sheet(variant, scenario.start, "standard", scenario.seller)
     tokens = {part: _percentiles(totals[part]) for part in PARTS}
-    input_mean = float(totals["input"].mean())
+    expected = {p: sum(share * leg.central(p) for g in groups for share, leg in g)
+                for p in ("input", "cached")}  # fmt: skip
     sessions = sum(share * leg.sessions for g in groups for share, leg in g if leg.whole)
     tasks = sum(
         share * leg.sessions * leg.workload.success_rate
@@ -182,7 +192,7 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
             "mean": usd_estimate(float(totals["cost"].mean())),
         },
         "tokens": tokens,
-        "cached_share": float(totals["cached"].mean()) / input_mean if input_mean else 0.0,
+        "cached_share": expected["cached"] / expected["input"] if expected["input"] else 0.0,
         "requests": _percentiles(totals["requests"]),
         "sessions": _percentiles(totals["sessions"]),
         "cost_per_session_usd": usd_estimate(centre / sessions) if sessions else None,

@@ -3,7 +3,8 @@
 Three predictors share one answer, a mean and a standard deviation of the total:
 
 - `whole_sessions`, the default: mean session times the number of sessions; the spread counts both
-  the sessions to come and the error of having fitted on few, a factor sqrt(1 + target / fit).
+  the sessions to come and the error of having fitted on few, a factor sqrt(1 + target / fit). Where
+  a few sessions make most of a total the interval reaches further up than down (`lean_of`).
 - the same with recent sessions weighted up, for predicting a later period of traffic that drifts;
 - the two baselines every validation shows beside them: `mean_times_count` (mean request, caching
   ignored) and `session_bootstrap` (resampling without the fit's own error).
@@ -34,22 +35,24 @@ PRIOR_DRIFT = 0.3
 PRIOR_STEPS = 3
 _WEEK_US = 7 * 86_400_000_000
 
-# Upper tail quantiles of the normal and, for few sessions, of Student's t (Cornish-Fisher).
+# Upper ends of the normal's central intervals.
 _Z = {0.5: 0.6744897501960817, 0.8: 1.2815515655446004, 0.9: 1.6448536269514722}
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Mean and standard deviation of a total; ``df`` are the degrees of freedom behind the sd."""
+    """Mean and standard deviation of a total; ``df`` are the degrees of freedom behind the sd,
+    ``lean`` how far the interval leans to one side (`lean_of`)."""
 
     mean: float
     sd: float
     df: float = float("inf")
+    lean: float = 0.0
 
     def interval(self, level: float) -> tuple[float, float]:
         """The central interval of 50, 80 or 90 %."""
-        half = student(level, self.df) * self.sd
-        return self.mean - half, self.mean + half
+        ends = leaning(np.array([-_Z[level], _Z[level]]), self.df, self.lean) * self.sd
+        return self.mean + float(ends[0]), self.mean + float(ends[1])
 
     def covers(self, truth: float, level: float) -> bool:
         """Whether the central interval contains the truth."""
@@ -57,18 +60,59 @@ class Prediction:
         return low <= truth <= high
 
 
-def student(level: float, df: float) -> float:
-    """Quantile of Student's t at the upper end of a central interval (levels 0.5, 0.8, 0.9).
+def student(z: FloatArray, df: float) -> FloatArray:
+    """Student's t where the normal is ``z``: what an sd known from few sessions makes of it.
 
     Cornish-Fisher expansion, good to a percent from five degrees of freedom on.
+
+    >>> round(float(student(np.array([1.2815515655446004]), 10)[0]), 3)
+    1.372
     """
-    z = _Z[level]
     if df == float("inf"):
         return z
     df = max(df, 2.0)
-    first = (z**3 + z) / (4 * df)
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df * df)
-    return z + first + second
+    return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df * df)
+
+
+def skewness(values: FloatArray, weights: FloatArray | None = None) -> float:
+    """Third moment about the mean over the sd cubed; 0 where there is no spread.
+
+    >>> round(skewness(np.array([1.0, 1.0, 1.0, 9.0])), 3)
+    1.155
+    """
+    w = np.full(len(values), 1 / len(values)) if weights is None else weights / weights.sum()
+    off = values - w @ values
+    variance = float(w @ off**2)
+    return float(w @ off**3) / variance**1.5 if variance > 0 else 0.0
+
+
+def lean_of(skew: float, fitted: float, target: float) -> float:
+    """How far the error of a total of ``target`` sessions, predicted from ``fitted``, leans to one
+    side: skewness x sqrt(target / (fitted + target)) / (2 sqrt(fitted)).
+
+    Sessions that lack the rare giant show a mean that is too low and, for the same reason, a spread
+    that is too small: too low is missed more often than too high. To first order the error in units
+    of the sd seen moves by z^2 times this (from the covariance of a mean and a variance).
+
+    >>> lean_of(2.0, 8, 8), lean_of(2.0, float("inf"), 8)
+    (0.25, 0.0)
+    """
+    return 0.5 * skew * sqrt(target / fitted / (fitted + target)) if fitted < float("inf") else 0.0
+
+
+def leaning(z: FloatArray, df: float, lean: float) -> FloatArray:
+    """Errors in units of the sd where the normal is ``z``, for a spread known from few sessions.
+
+    The end that is missed more often is stretched by 1 + 2 t lean, what a lean moves both ends by;
+    the other is left, since the skewness is as uncertain as the mean and small samples understate
+    it. Over populations from exponential to Pareto (tail 1.8), in halves of 15 to 1,500 sessions,
+    the 80 % interval so holds 75 to 82 % where the plain t holds 69 to 80 %; normal ones keep 80 %.
+
+    >>> leaning(np.array([-1.0, 1.0]), float("inf"), 0.25).tolist()
+    [-1.0, 1.5]
+    """
+    t = student(z, df)
+    return np.where(t * lean > 0, t * (1 + 2 * np.abs(t * lean)), t)
 
 
 def whole_sessions(
@@ -87,8 +131,10 @@ def whole_sessions(
     if n < 2:
         return Prediction(target * mean, float("inf"), 2.0)
     variance = float(w @ (values - mean) ** 2) * effective / max(effective - 1.0, 0.5)
-    total = variance * (target + target * target / effective) + (target * mean * drift) ** 2
-    return Prediction(target * mean, sqrt(total), effective - 1.0)
+    chance = variance * (target + target * target / effective)
+    total = chance + (target * mean * drift) ** 2
+    lean = lean_of(skewness(values, w), effective, target) * sqrt(chance / total) if total else 0.0
+    return Prediction(target * mean, sqrt(total), effective - 1.0, lean)
 
 
 def recent_weights(start: npt.NDArray[np.int64], half_life: float) -> FloatArray:
@@ -138,21 +184,22 @@ def period_to_period(
     return round(drift, 12), steps
 
 
-def share_noise(part: FloatArray, whole: FloatArray, target: int) -> float:
+def share_noise(part: FloatArray, whole: FloatArray, target: int) -> Prediction:
     """How far a share of sums (cached of input) differs between the fitted sessions and ``target``
-    others by chance alone: the sd of the difference, by the usual ratio estimator.
+    others by chance alone: the difference around 0, by the usual ratio estimator.
 
     A few long sessions on one side or the other move the share, however good the model: one that
     knew the true share would still err by 1 / sqrt(1 + target / fit) of this.
 
-    >>> share_noise(np.array([1.0, 1.0]), np.array([2.0, 2.0]), 2)   # every session is at one half
+    >>> share_noise(np.array([1.0, 1.0]), np.array([2.0, 2.0]), 2).sd   # all are at one half
     0.0
     """
-    total = float(whole.sum())
-    if total <= 0 or target < 1:
-        return 0.0
+    total, n = float(whole.sum()), len(part)
+    if total <= 0 or target < 1 or n < 2:
+        return Prediction(0.0, 0.0)
     rest = part - part.sum() / total * whole
-    return sqrt(float(rest @ rest) * (1 + len(part) / target)) / total
+    sd = sqrt(float(rest @ rest) * n / (n - 1) * (1 + n / target)) / total
+    return Prediction(0.0, sd, n - 1.0, lean_of(skewness(rest), n, target))
 
 
 def share_gap(part: FloatArray, whole: FloatArray, target: int, draws: int = 64) -> float:

@@ -228,7 +228,7 @@ def _case(
             p: whole_sessions(known.part(p), n, weights, drift[p]) for p in PARTS
         }
     shares = known.part("cached"), known.part("input")
-    return Case(truth, out, 100 * share_noise(*shares, n), 100 * share_gap(*shares, n))
+    return Case(truth, out, share_noise(*shares, n), share_gap(*shares, n))
 
 
 def _mean_times_count(

@@ -6,7 +6,7 @@ sixty splits once in forty times: every coverage is told with how far it strays 
 >>> from ingest.traffic.predict import Prediction
 >>> truth = {"cost": 10.0, "input": 100.0, "cached": 50.0, "output": 5.0, "reasoning": 0.0}
 >>> guess = {p: Prediction(1.1 * v, v) for p, v in truth.items()}
->>> case = Case(truth, {"whole_sessions": guess}, share_noise=1.0, share_gap=0.7)
+>>> case = Case(truth, {"whole_sessions": guess}, Prediction(0.0, 0.01), share_gap=0.007)
 >>> round(error_of(case, "whole_sessions", "cost"), 4)
 0.1
 >>> got = summary([case], "whole_sessions")["predictors"]["whole_sessions"]
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from ingest.traffic.predict import Prediction, student
+from ingest.traffic.predict import Prediction
 from ingest.traffic.prices import usd_estimate
 from ingest.traffic.table import PARTS
 
@@ -35,13 +35,13 @@ GUESS = "mean_times_count"
 class Case:
     """One split: what was predicted by whom, and what came.
 
-    ``share_noise`` is the sd, ``share_gap`` the median of what two such sets of sessions differ by
-    in cached share by chance, in points.
+    ``share_noise`` is what two such sets of sessions differ by in cached share by chance,
+    ``share_gap`` the median of its size.
     """
 
     truth: dict[str, float]
     predicted: dict[str, dict[str, Prediction]]
-    share_noise: float
+    share_noise: Prediction
     share_gap: float
 
 
@@ -94,13 +94,14 @@ def _judged(cases: Sequence[Case], who: str) -> dict[str, Any]:
         "median_abs_error_points": float(np.median(np.abs(shares))),
         "bias_points": float(np.mean(shares)),
         # The median gap between two such sets of sessions by chance alone.
-        "chance_points": float(np.mean([c.share_gap for c in cases])),
+        "chance_points": 100 * float(np.mean([c.share_gap for c in cases])),
     }
     if who == GUESS:
         return row
-    half = student(0.8, float("inf")) * np.array([c.share_noise for c in cases])
-    if half.any():
-        row["cached_share"]["coverage_80"] = float(np.mean(np.abs(shares) <= half))
+    if any(c.share_noise.sd for c in cases):
+        # The truth lies at minus the error from what was predicted.
+        held = [c.share_noise.covers(-e / 100, 0.8) for c, e in zip(cases, shares, strict=True)]
+        row["cached_share"]["coverage_80"] = float(np.mean(held))
     row["coverage"] = {f"{v:.0%}": _coverage(cases, who, "cost", v) for v in LEVELS}
     row["width_80"] = float(np.mean([_width(c, who) for c in cases]))
     return row

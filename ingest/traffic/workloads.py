@@ -8,14 +8,15 @@ number goes from its P10 to its P90.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.library import calls_of, sessions_of, shaped_output
-from ingest.traffic.predict import recent_weights
+from ingest.traffic.predict import recent_weights, skewness
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices, why_unpriced
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
 from ingest.traffic.routing import assign
@@ -30,7 +31,8 @@ class Means:
     """Means a session on one variant: tokens and pico-dollars of each meter, and their spread.
 
     ``cv`` is the coefficient of variation between sessions of each part, ``fitted`` the number of
-    recorded sessions behind the means (infinite for made ones), ``costs`` single session costs.
+    recorded sessions behind the means (infinite for made ones), ``skew`` the skewness of recorded
+    sessions (none for made ones), ``costs`` single session costs.
     ``calls`` are the calls of a session this variant answers, ``session_calls`` all of them.
     """
 
@@ -44,6 +46,7 @@ class Means:
     peak_input: float
     rule: AppliedRule
     notes: tuple[str, ...] = ()
+    skew: Mapping[str, float] = field(default_factory=dict[str, float])
 
     @property
     def total(self) -> float:
@@ -116,10 +119,12 @@ def prepare(
         "output": per_session(trace.output_tokens * kept),
         "reasoning": per_session(counts.get("reasoning", np.zeros(trace.requests))),
     }
-    cv = {}
+    cv: dict[str, float] = {}
+    skew: dict[str, float] = {}
     for part, values in parts.items():
         mean = float(w @ values)
         cv[part] = float(np.sqrt(w @ (values - mean) ** 2)) / mean if mean > 0 else 0.0
+        skew[part] = skewness(values, w)
     return Means(
         tokens={m: float(w @ per_session(c)) for m, c in counts.items()},
         cost={m: float(w @ per_session(c)) for m, c in cost.items()},
@@ -131,6 +136,7 @@ def prepare(
         peak_input=float(np.quantile(trace.input_tokens[kept], 0.999)),
         rule=rule,
         notes=(*notes, *tier_notes),
+        skew=skew if workload.trace else {},
     )
 
 

@@ -98,9 +98,46 @@ def test_the_fits_own_error_widens_the_interval():
 
 
 def test_student_quantiles():
-    assert student(0.8, float("inf")) == pytest.approx(1.28155, abs=1e-5)
-    assert student(0.8, 10) == pytest.approx(1.3722, abs=0.002)
-    assert student(0.9, 5) == pytest.approx(2.0150, abs=0.02)
+    upper = np.array([1.2815515655, 1.6448536270])
+    assert student(upper, float("inf")).tolist() == upper.tolist()
+    assert student(upper, 10)[0] == pytest.approx(1.3722, abs=0.002)
+    assert student(upper, 5)[1] == pytest.approx(2.0150, abs=0.02)
+    assert student(-upper, 5).tolist() == (-student(upper, 5)).tolist()
+
+
+def test_an_interval_leans_to_the_side_of_the_rare_giant():
+    giants = np.array([1.0] * 28 + [40.0, 60.0])
+    low, high = whole_sessions(giants, 30).interval(0.8)
+    mean = giants.mean() * 30
+    assert high - mean > 1.3 * (mean - low)
+    # Mirrored, it leans the other way; without a tail it does not.
+    low_2, high_2 = whole_sessions(100 - giants, 30).interval(0.8)
+    assert (3000 - high_2, 3000 - low_2) == pytest.approx((low, high))
+    even = whole_sessions(np.array([1.0, 2.0, 3.0] * 10), 30).interval(0.8)
+    assert even[1] - 60 == pytest.approx(60 - even[0])
+    # Many like sessions make a normal total, whatever each is.
+    many = whole_sessions(np.random.default_rng(1).exponential(1, 20_000), 20_000)
+    assert abs(many.lean) < 0.01
+
+
+@pytest.mark.parametrize("fitted", [15, 60, 400])
+@pytest.mark.parametrize(
+    ("draw", "honest"),
+    [
+        (lambda rng, n: rng.normal(10, 1, n), 0.80),
+        (lambda rng, n: rng.exponential(1, n), 0.81),
+        (lambda rng, n: rng.lognormal(0, 1, n), 0.80),
+        (lambda rng, n: rng.pareto(1.8, n) + 1, 0.77),
+    ],
+    ids=["normal", "exponential", "lognormal", "pareto"],
+)
+def test_intervals_hold_for_totals_of_few_and_of_uneven_sessions(draw, honest, fitted):
+    rng = np.random.default_rng(7)
+    held = []
+    for _ in range(1500):
+        known, coming = draw(rng, fitted), draw(rng, fitted)
+        held.append(whole_sessions(known, fitted).covers(coming.sum(), 0.8))
+    assert np.mean(held) == pytest.approx(honest, abs=0.045)
 
 
 def test_recent_weights_halve_with_the_half_life():
@@ -382,8 +419,8 @@ def test_the_chance_in_a_share_is_what_random_halves_show():
     for _ in range(400):
         side = rng.permutation(2000) < 1000
         gaps.append(part[side].sum() / whole[side].sum() - part[~side].sum() / whole[~side].sum())
-    assert share_noise(part[:1000], whole[:1000], 1000) == pytest.approx(np.std(gaps), rel=0.25)
-    assert share_noise(part, whole, 2000) == pytest.approx(np.std(gaps) / 2**0.5, rel=0.1)
+    assert share_noise(part[:1000], whole[:1000], 1000).sd == pytest.approx(np.std(gaps), rel=0.25)
+    assert share_noise(part, whole, 2000).sd == pytest.approx(np.std(gaps) / 2**0.5, rel=0.1)
     assert share_gap(part[:1000], whole[:1000], 1000) == pytest.approx(
         np.median(np.abs(gaps)), rel=0.3
     )
@@ -394,7 +431,7 @@ def test_one_long_session_makes_the_sd_but_not_the_median():
     part[:100] += 10
     part[100:200] -= 10
     calm = share_gap(part, whole, 500)
-    assert calm == pytest.approx(0.6745 * share_noise(part, whole, 500), rel=0.25)
+    assert calm == pytest.approx(0.6745 * share_noise(part, whole, 500).sd, rel=0.25)
     whole[0], part[0] = 200_000, 180_000
     # One side has it or the other: the gap has one size, not a bell's spread.
-    assert share_gap(part, whole, 500) == pytest.approx(share_noise(part, whole, 500), rel=0.05)
+    assert share_gap(part, whole, 500) == pytest.approx(share_noise(part, whole, 500).sd, rel=0.05)
