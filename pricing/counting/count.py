@@ -15,11 +15,12 @@ from typing import Any
 from pricing.counting import openai, vendors
 from pricing.counting.conversation import (
     AddedTools,
+    Calls,
     from_chat,
     read,
 )
 from pricing.counting.encode import encoder
-from pricing.counting.families import Family, openai_family, rules_of
+from pricing.counting.families import Family, openai_family, rules_of, through_gateway
 from pricing.counting.responses import from_responses
 from pricing.counting.result import (
     Basis,
@@ -174,6 +175,11 @@ def _openai(
         basis, margin = Basis.RECONSTRUCTED, openai.margin(total, held, rules)
         notes += [f"{what}: a rule found on {rules.seen[what]} recordings." for what in rare]
     low, high = total - below - margin, total + above + margin
+    if through_gateway(model) and basis is not Basis.EXACT:
+        # OpenRouter asks by the Responses API: no preamble, up to 8 more a call (5 recordings).
+        low -= rules.preamble if talk.tools else 0
+        high += 8 * sum(len(turn.calls) for turn in talk.turns if isinstance(turn, Calls))
+        notes.append("Sold by a gateway, which may ask through another endpoint.")
     if talk.unknown:
         basis = Basis.UNKNOWN
         notes = [f"Only the server can count: {', '.join(talk.unknown)}.", *notes]

@@ -78,6 +78,18 @@ def table() -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=1)
+def vendor_table() -> Mapping[str, Any]:
+    """The parsed ``vendors.toml``."""
+    text = (resources.files("pricing.counting") / "vendors.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def vendor_images() -> Mapping[str, Any]:
+    """The image rules of other vendors."""
+    return vendor_table()["image"]
+
+
+@lru_cache(maxsize=1)
 def _by_model() -> Mapping[str, Family]:
     models: dict[str, Family] = {}
     for name, row in table()["family"].items():
@@ -97,6 +109,11 @@ def openai_family(model: str) -> Family | None:
     known = _by_model()
     # The dated name may itself be listed (gpt-4-0125-preview); otherwise the date is dropped once.
     return known.get(name) or known.get(_DATE.sub("", name))
+
+
+def through_gateway(model: str) -> bool:
+    """True for a name as gateways write it (``openai/gpt-5``): who asks the model is not known."""
+    return model.strip().lower().startswith(_GATEWAYS)
 
 
 def family_of(model: str | None) -> Family:

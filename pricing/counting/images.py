@@ -21,7 +21,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pricing.counting.families import table
+from pricing.counting.families import table, vendor_images
 
 _NOTE = re.compile(r"dims=(\d+)x(\d+)")  # recordings keep the size where they drop the payload
 _ASSUMED = (1024, 1024)
@@ -65,6 +65,42 @@ def image_tokens(rule_name: str, source: str, detail: str = "auto") -> ImageToke
     # What `auto` chooses is the server's business; only large images can tell the two apart.
     ends = [_patch_tokens(factor, patches(*size, *each)) for each in (high, large)]
     return ImageTokens(exact, min(ends), max(ends))
+
+
+def vendor_image_tokens(rule_name: str, source: str, resolution: str = "") -> ImageTokens:
+    """Tokens of one image of another vendor (a key of ``[image]`` in ``vendors.toml``).
+
+    *Squares*: one token for each 28-pixel square and one more, after the image is scaled down to
+    `side` and `cap` squares (Claude: 400 x 301 is 15 x 11 + 1 = 166). *Flat*: a number for each
+    `resolution` (Gemini 3), or tiles of 768 pixels (Gemini 2).
+    """
+    rule = vendor_images()[rule_name]
+    size = pixel_size(source)
+    if rule["rule"] == "squares":
+        if size is None:
+            guess = squares(*_ASSUMED, rule["cap"], rule["side"]) + 1
+            return ImageTokens(guess, 2, rule["cap"] + 1)
+        exact = squares(*size, rule["cap"], rule["side"]) + 1
+        return ImageTokens(exact, exact, exact)
+    if rule["rule"] == "flat":
+        most = rule["most"].get(resolution.lower().rpartition("_")[2], rule["most"]["high"])
+        return ImageTokens(round(most * 0.975), round(most * 0.92), most)
+    least = rule["tile"]
+    if size is None:
+        return ImageTokens(least, least, least * 16)
+    count = 1 if max(size) <= 384 else math.ceil(size[0] / 768) * math.ceil(size[1] / 768)
+    return ImageTokens(least, least, max(least, least * max(count, 2 * (max(size) > 384))))
+
+
+def squares(width: int, height: int, cap: int, side: int) -> int:
+    """28-pixel squares of an image, after it is scaled down to ``side`` pixels and ``cap``."""
+    scale = min(1.0, side / max(width, height))
+    while True:
+        w, h = max(1, int(width * scale)), max(1, int(height * scale))
+        count = math.ceil(w / 28) * math.ceil(h / 28)
+        if count <= cap:
+            return count
+        scale *= min(0.995, math.sqrt(cap / count))
 
 
 def _patch_tokens(factor: float, count: int) -> int:

@@ -35,8 +35,11 @@ class Measured:
 
     @property
     def countable(self) -> bool:
-        """True when the request alone determines the count."""
-        return self.counted is not None and self.counted.countable
+        """True when the request alone determines the count, and a bill is there to compare with.
+
+        Some streams end without a usage object; their recordings say 0.
+        """
+        return self.billed > 0 and self.counted is not None and self.counted.countable
 
 
 @dataclass(frozen=True)

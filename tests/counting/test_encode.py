@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.counting import UnknownModelError, backend, count_text
+from pricing.counting import UnknownModelError, VocabularyError, backend, count_text, encode
 from pricing.counting.encode import _load, clean, encoder
 
 REFERENCES = {name: _load(name, "tiktoken") for name in ("o200k_base", "cl100k_base")}
@@ -97,3 +97,25 @@ def test_other_vendors_are_a_ratio_with_an_interval():
     tokens = count_text("word " * 100, "claude-sonnet-4-5")
     assert tokens.basis == "ratio"
     assert tokens.low < tokens.total == 121 < tokens.high
+
+
+def test_vendor_vocabularies_are_what_they_were_measured_with(monkeypatch):
+    pytest.importorskip("splintr", reason="the extra 'fast' is not installed")
+    for name in encode.VENDOR_VOCABULARIES:
+        vocabulary = encode.vendor_encoder(name)
+        assert vocabulary is not None
+        # A spelled-out special token is ordinary text, and a lone surrogate does not raise.
+        assert vocabulary.count("<|im_start|><start_of_turn>") > 4
+        assert vocabulary.count("\ud83d") >= 1
+        assert vocabulary.count("") == 0
+    monkeypatch.setitem(encode.VENDOR_VOCABULARIES, "llama3", "0" * 64)
+    encode._vendor.cache_clear()
+    with pytest.raises(VocabularyError, match="other ids"):
+        count_text("hi", "llama-3.3-70b-instruct")
+    encode._vendor.cache_clear()
+
+
+def test_without_the_extra_there_are_no_vendor_vocabularies(monkeypatch):
+    monkeypatch.setitem(sys.modules, "splintr", None)
+    assert encode.vendor_encoder("gemma3") is None
+    assert count_text("hello world", "gemini-2.5-flash").basis == "ratio"

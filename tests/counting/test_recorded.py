@@ -48,6 +48,11 @@ def test_the_table_counts_what_it_says(tmp_path, capsys):
     assert "billed 9, counted 8" in out
 
 
+def test_a_recording_without_a_bill_measures_nothing():
+    rows = table(measure([record(billed=0), record()]))
+    assert (rows[-1].requests, rows[-1].countable, rows[-1].exact) == (2, 1, 1)
+
+
 def test_measuring_nothing_is_an_error(tmp_path, capsys):
     assert main([]) == 2
     assert main([str(tmp_path / "absent.jsonl")]) == 3
@@ -60,12 +65,14 @@ def test_openai_requests_reach_the_goals():
         everything = table(measure(lines))[-1]
     assert everything.failed == 0
     assert everything.countable >= 0.85 * everything.requests  # the goal is not met by looking away
-    assert everything.exact >= 0.90 * everything.countable
+    assert everything.exact >= 0.95 * everything.countable
     assert everything.within_2 >= 0.97 * everything.countable
+    assert everything.covered >= 0.97 * everything.countable
 
 
 @needs_recordings
 def test_other_vendors_stay_within_their_intervals():
     with (REQUESTS / "other_requests.jsonl").open(encoding="utf-8") as lines:
         everything = table(measure(lines))[-1]
-    assert everything.covered >= 0.90 * everything.countable
+    assert everything.countable >= 600
+    assert everything.covered >= 0.92 * everything.countable

@@ -1,10 +1,14 @@
 """Other vendors: a ratio and constants by exact name, an interval, and every part named."""
 
+import base64
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.counting import Basis, UnknownModelError, count_request
+from pricing.counting import Basis, UnknownModelError, count_request, count_text
+from pricing.counting.images import squares
 from pricing.counting.vendors import vendor_of
 
 TEXT = "word " * 100  # 101 tokens of o200k_base
@@ -17,8 +21,13 @@ CLAUDE = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content":
         ("claude-sonnet-4-5-20250929", "claude-4.5"),
         ("us.anthropic.claude-3-7-sonnet-20250219-v1:0", "claude-3"),
         ("anthropic/claude-3.7-sonnet:thinking", "claude-3"),
-        ("models/gemini-2.5-flash-preview-05-20", "gemini"),
-        ("google/gemini-2.5-flash", "gemini"),
+        ("models/gemini-2.5-flash-preview-05-20", "gemini-2.5"),
+        ("google/gemini-2.5-flash", "gemini-2.5"),
+        ("gemini-2.0-flash-001", "gemini-2.0"),
+        ("gemini-3-flash-preview", "gemini-3"),
+        ("deepseek-chat", "deepseek"),
+        ("mistral-small-latest", "mistral-small"),
+        ("claude-3-opus-20240229", "claude-3-opus"),
         ("mistral-large-latest", "mistral"),
         ("openai/gpt-oss-120b", "gpt-oss"),
         ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", "llama-3"),
@@ -56,12 +65,167 @@ def test_tools_bring_a_hidden_prompt():
     assert old.parts["hidden"] == 295
 
 
-def test_a_gemini_request_has_no_frame_for_turns_and_no_schema_cost():
-    turn = {"role": "user", "parts": [{"text": TEXT}]}
-    one = count_request({"contents": [turn]}, "gemini-2.5-flash", "generateContent")
-    assert one.parts == {"frame": 1, "messages": round(101 * 1.06)}
-    schema = {"generationConfig": {"responseSchema": {"type": "STRING"}}, "contents": [turn]}
-    assert count_request(schema, "gemini-2.5-flash", "generateContent").total == one.total
+@pytest.fixture(params=["tiktoken", "splintr-rs"])
+def counter(request, monkeypatch):
+    """Both ways to count: by ratio, and in the models' own vocabularies (the extra ``fast``)."""
+    if request.param == "tiktoken":
+        monkeypatch.setenv("TOKENBOOKS_TOKENIZER", "tiktoken")
+    else:
+        pytest.importorskip("splintr", reason="the extra 'fast' is not installed")
+    return request.param
+
+
+def said(*texts, **more):
+    """A Gemini body: the texts in turn of user and model."""
+    roles = ("user", "model")
+    turns = [{"role": roles[k % 2], "parts": [{"text": t}]} for k, t in enumerate(texts)]
+    return {"contents": turns, **more}
+
+
+def gemini(body, model="gemini-2.5-flash"):
+    return count_request(body, model, "generateContent")
+
+
+def test_a_gemini_turn_is_one_token_and_its_schema_free(counter):
+    one = gemini(said(TEXT))
+    words = 101 if counter == "splintr-rs" else round(101 * 1.06)
+    assert one.parts == {"frame": 1, "messages": words}
+    assert one.basis is (Basis.RECONSTRUCTED if counter == "splintr-rs" else Basis.RATIO)
+    assert gemini(said(TEXT, TEXT, TEXT)).parts["frame"] == 3
+    system = {"systemInstruction": {"parts": [{"text": "Be brief."}]}}
+    assert gemini(said(TEXT, **system)).parts["frame"] == 2
+    assert gemini(said(TEXT), "gemini-2.0-flash").parts == {"messages": words}
+    config = {"generationConfig": {"responseSchema": {"type": "STRING"}}}
+    assert gemini(said(TEXT, **config)).total == one.total
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def declared(schema, key="parameters", description="Current weather."):
+    function = {"name": "get_weather", "description": description, key: schema}
+    return {"tools": [{"functionDeclarations": [function]}]}
+
+
+@pytest.mark.parametrize(
+    ("model", "bare", "city", "optional"),
+    [("gemini-2.0-flash", 2, 0, 0), ("gemini-2.5-pro", 18, 9, 5), ("gemini-3-pro", 13, 19, 5)],
+)
+def test_a_gemini_function_costs_its_words_and_a_frame(counter, model, bare, city, optional):
+    def tools(schema, **more):
+        return gemini(said("hi", **declared(schema, **more)), model).parts["tools"]
+
+    # get, _, weather and Current, weather, "."; "_weather" is one token of o200k_base.
+    words, ratio = (6, 1.0) if counter == "splintr-rs" else (5, 1.08)
+    nothing = tools({"type": "object", "properties": {}})
+    assert nothing == round(words * ratio) + bare
+    # "city" stands among the properties and again in "required".
+    assert tools(CITY) == round((words + 2) * ratio) + bare + city
+    assert tools(CITY, key="parametersJsonSchema") == tools(CITY)
+    free = {**CITY, "required": []}
+    assert tools(free) == round((words + 1) * ratio) + bare + city + optional
+
+
+def test_a_gemini_schema_follows_references_and_ends(counter):
+    node = {"type": "object", "properties": {"city": {"$ref": "#/$defs/node"}}}
+    loop = {
+        "type": "object",
+        "properties": {"n": {"$ref": "#/$defs/node"}},
+        "$defs": {"node": node},
+    }
+    assert gemini(said("hi", **declared(loop))).parts["tools"] > 100
+
+
+def test_vertex_bills_the_words_alone_and_the_interval_reaches_down(counter):
+    tokens = gemini(said("hi", **declared(CITY)))
+    assert tokens.low <= tokens.total - 1 - 18 - 9
+
+
+def test_own_vocabularies_make_texts_exact():
+    pytest.importorskip("splintr", reason="the extra 'fast' is not installed")
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "hi"},
+        {"role": "user", "content": "hi"},
+    ]
+    # By the published templates: marks of each role, and those around the whole.
+    for model, frame in (
+        ("mistral-large-latest", 1 + 2 + 2 + 1 + 2),
+        ("deepseek-v4-flash", 3 + 0 + 1 + 3 + 1),
+        ("deepseek-chat", 2 + 0 + 1 + 2 + 1),
+        ("llama-3.3-70b-instruct", 30 + 0 + 5 + 5 + 5),
+        ("qwen3-32b", 3 + 5 * 4),
+    ):
+        tokens = count_request({"model": model, "messages": turns})
+        assert tokens.parts == {"frame": frame, "messages": 6}, model
+        assert tokens.basis is Basis.RECONSTRUCTED
+        assert tokens.high - tokens.low <= 12
+        assert "public vocabulary" in count_text("hi", model).notes[0]
+
+
+def test_a_tool_choice_of_none_takes_the_tools_out_where_it_does():
+    tool = {"type": "function", "function": {"name": "f", "parameters": CITY}}
+    body = {"messages": [{"role": "user", "content": "hi"}], "tools": [tool], "tool_choice": "none"}
+    assert "tools" not in count_request(body, "mistral-large-latest").parts
+    assert "tools" in count_request(body, "grok-4-fast").parts
+
+
+def test_what_a_claude_request_says_about_thinking_and_parallel_tools():
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    auto = count_request({**CLAUDE, "tools": [tool]}, endpoint="messages")
+    alone = {"type": "auto", "disable_parallel_tool_use": True}
+    one = count_request({**CLAUDE, "tools": [tool], "tool_choice": alone}, endpoint="messages")
+    assert auto.total - one.total == 195
+    gateway = {**CLAUDE, "model": "anthropic/claude-sonnet-4.5"}
+    thinks = count_request({**gateway, "reasoning": {"effort": "low"}})
+    assert thinks.total == count_request(gateway).total + 28
+
+
+def png(width, height):
+    header = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + struct.pack(">II", width, height)
+    return base64.b64encode(header).decode()
+
+
+@pytest.mark.parametrize(
+    ("model", "width", "height", "tokens"),
+    [
+        ("claude-sonnet-4-5", 400, 301, 15 * 11 + 1),
+        ("claude-sonnet-4-5", 597, 566, 22 * 21 + 1),
+        ("claude-sonnet-4-5", 128, 128, 26),
+        ("claude-sonnet-4-5", 28, 29, 3),
+        ("claude-opus-4-8", 1568, 1568, 56 * 56 + 1),
+    ],
+)
+def test_a_claude_image_is_squares_of_28_pixels(model, width, height, tokens):
+    source = {"type": "base64", "media_type": "image/png", "data": png(width, height)}
+    body = {"messages": [{"role": "user", "content": [{"type": "image", "source": source}]}]}
+    counted = count_request(body, model, "messages")
+    assert counted.parts["images"] == tokens
+    assert counted.countable
+
+
+def test_a_large_claude_image_is_scaled_down_first():
+    for width, height in ((3000, 2000), (1568, 1568), (1568, 1569), (8000, 100)):
+        assert squares(width, height, 1568, 1568) <= 1568
+    assert squares(1120, 1092, 1568, 1568) == 40 * 39
+    assert squares(3136, 56, 1568, 1568) == 56  # to 1568 x 28
+
+
+def test_gemini_images(counter):
+    def image(width, height, model, **config):
+        data = {"inlineData": {"mimeType": "image/png", "data": png(width, height)}}
+        body = {"contents": [{"parts": [data]}], "generationConfig": config}
+        return count_request(body, model, "generateContent")
+
+    small = image(384, 384, "gemini-2.5-flash")
+    assert (small.parts["images"], small.countable) == (258, True)
+    large = image(385, 384, "gemini-2.5-flash")
+    assert large.high - large.total >= 258
+    three = image(4000, 3000, "gemini-3-flash")
+    assert three.parts["images"] == 1092 and three.countable
+    low = image(4000, 3000, "gemini-3-flash", mediaResolution="MEDIA_RESOLUTION_LOW")
+    assert low.parts["images"] == 273
 
 
 @pytest.mark.parametrize(
@@ -69,7 +233,7 @@ def test_a_gemini_request_has_no_frame_for_turns_and_no_schema_cost():
     [
         ({**CLAUDE, "tools": [{"type": "web_search_20250305"}]}, "claude-opus-4-6", "messages"),
         (
-            {"messages": [{"role": "user", "content": [{"type": "image", "source": {}}]}]},
+            {"messages": [{"role": "user", "content": [{"type": "document", "source": {}}]}]},
             "claude-opus-4-6",
             "messages",
         ),
