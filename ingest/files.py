@@ -17,6 +17,7 @@ import gzip
 import hashlib
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ class Source:
                 if isinstance(line, BadLine):
                     yield number, line
                 elif line.strip():
-                    yield number, parse(line)
+                    yield number, parse_line(line)
             return
         for number, document in values(self.text()):
             if isinstance(document, list):
@@ -214,6 +215,35 @@ def parse(text: str) -> Any | BadLine:
         return BadLine("JSON nested too deeply", text[:RAW_SHOWN])
     except ValueError as error:
         return BadLine(f"not usable JSON: {error}", text[:RAW_SHOWN])
+
+
+_LONGEST_PREFIX = 200
+
+
+def parse_line(line: str) -> Any | BadLine:
+    """Parse one line of a log: JSON, or an object after what a logger writes before it, whose time
+    it takes over.
+
+    >>> parse_line('2026-03-01 10:00:00,250 INFO llm: {"a": 1}')
+    {'time': '2026-03-01 10:00:00,250', 'a': 1}
+    """
+    found = parse(line)
+    if not isinstance(found, BadLine):
+        return found
+    start = line.find("{", 0, _LONGEST_PREFIX)
+    # After a tab it is a table's cell.
+    if start < 1 or "\t" in line[:start] or line.lstrip()[:1] in ("{", "["):
+        return found
+    inner = parse(line[start:].rstrip())
+    if not isinstance(inner, dict):
+        return found
+    time = _LOGGED_AT.search(line[:start])
+    return {"time": time.group(), **inner} if time else inner
+
+
+_LOGGED_AT = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?(?=[\s\]|]|$)"
+)
 
 
 def values(text: str) -> Iterator[tuple[int, Any | BadLine]]:
@@ -380,9 +410,9 @@ def _classify(source: Source) -> Source:
 
 
 def _objects_among(text: str) -> list[Any]:
-    """Objects that stand alone on lines among lines of plain text."""
-    lines = [line for line in text.split("\n")[:_SAMPLE] if line.lstrip()[:1] == "{"]
-    return [d for d in map(parse, lines) if isinstance(d, dict)]
+    """Objects that stand on lines among lines of plain text, or after a logger's own words."""
+    lines = [line.rstrip("\r") for line in text.split("\n")[:_SAMPLE] if "{" in line]
+    return [d for d in map(parse_line, lines) if isinstance(d, dict)]
 
 
 def _json_kind(source: Source, text: str) -> Kind:

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from pricing.usage import Counts, total_input
@@ -158,30 +159,38 @@ class ContentKeys:
         return f"content:{digest}" if number == 1 else f"content:{digest}:{number}"
 
 
-_NO_OFFSET = re.compile(r"^\d{4}-\d\d-\d\d($|[T ]\d\d:\d\d)")
+_ISO = re.compile(r"^\d{4}-\d\d-\d\d($|[T ]\d\d:\d\d)|^\d{8}T\d{4}")
+_ZONE_NAME = re.compile(r" ?(?:UTC|GMT|Z)$")
+_SLASHES = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?=$|[T ]\d\d:\d\d)")
+_RFC_5322 = re.compile(r"^(?:[A-Z][a-z]{2}, ?)?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d")
+# Written with a month's name, or as only Americans do (a half of the day goes with no other order).
+_WRITTEN = (
+    (re.compile(r"^\d{1,2}/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}$"), "%d/%b/%Y:%H:%M:%S %z"),
+    (re.compile(r"^[\d/]+,? \d+:\d+ [AP]M$", re.I), "%m/%d/%Y %I:%M %p"),
+    (re.compile(r"^[\d/]+,? \d+:\d+:\d+ [AP]M$", re.I), "%m/%d/%Y %I:%M:%S %p"),
+    (re.compile(r"^[\d/]+,? \d+:\d+:\d+\.\d+ [AP]M$", re.I), "%m/%d/%Y %I:%M:%S.%f %p"),
+)
 _SECONDS, _MILLIS, _MICROS, _NANOS = 1e11, 1e14, 1e17, 1e20
 _OLDEST = 1e8
 """Seconds below which a number is a counter, not a clock (March 1973)."""
 
 
 def instant(value: Any) -> datetime | None:
-    """A log's time as naive UTC: RFC 3339 text, text without offset (UTC), or Unix time in
-    seconds, milliseconds, microseconds or nanoseconds. None when it is none of these."""
+    """A log's time as naive UTC: RFC 3339 text, text without offset (UTC), the date of an HTTP
+    header, or Unix time in seconds, milliseconds, microseconds or nanoseconds. None when it is none
+    of these: a date that may be read in two orders is none.
+
+    >>> str(instant("2026-03-01 10:00:00 UTC")), str(instant("Sun, 01 Mar 2026 10:00:00 GMT"))
+    ('2026-03-01 10:00:00', '2026-03-01 10:00:00')
+    >>> str(instant("3/1/2026, 10:00:00.5 PM")), instant("03/01/2026 10:00")
+    ('2026-03-01 22:00:00.500000', None)
+    """
     if value is None or isinstance(value, bool):
         return None
     if isinstance(value, datetime):
         return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, str):
-        text = value.strip()
-        if _NO_OFFSET.match(text):
-            try:
-                return instant(datetime.fromisoformat(text.replace("Z", "+00:00")))
-            except (ValueError, OverflowError):
-                return None
-        try:
-            return instant(float(text)) if text else None
-        except ValueError:
-            return None
+        return _written(value.strip())
     if not isinstance(value, int | float | Decimal):
         return None
     for limit, unit in ((_SECONDS, 1), (_MILLIS, 10**3), (_MICROS, 10**6), (_NANOS, 10**9)):
@@ -193,6 +202,22 @@ def instant(value: Any) -> datetime | None:
             micros = value * 10**6 // unit if whole else round(float(value) / unit * 10**6)
             return datetime(1970, 1, 1) + timedelta(microseconds=micros)
     return None
+
+
+def _written(text: str) -> datetime | None:
+    """An instant written as text."""
+    text = _SLASHES.sub(r"\1-\2-\3", text)
+    try:
+        if _ISO.match(text):
+            return instant(datetime.fromisoformat(_ZONE_NAME.sub("+00:00", text)))
+        if _RFC_5322.match(text):
+            return instant(parsedate_to_datetime(text))
+        for pattern, form in _WRITTEN:
+            if pattern.match(text):
+                return instant(datetime.strptime(text.replace(",", ""), form))
+        return instant(float(text)) if text else None
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def short_text(value: Any) -> str | None:

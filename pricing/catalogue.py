@@ -15,6 +15,7 @@ A *route* is the answer to "which card prices this call?", found once for each d
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -137,6 +138,7 @@ class Catalogue:
         self._fallbacks = {k: tuple(v) for k, v in (fallbacks or {}).items()}
         self._packaged = packaged
         self._resolved: dict[tuple[str, str], str | None] = {}
+        self._hints: dict[tuple[str, str], str] = {}
         self._rates: dict[tuple[str, str], list[Rate]] = {}
         self._compiled: dict[tuple[CardKey, datetime | None, bool], tuple[RateVector, ...]] = {}
 
@@ -363,6 +365,12 @@ class Catalogue:
         status: Status = "exact"
         billing = vendor
         variant = self.resolve(vendor, model)
+        plain, _, shortcut = model.rpartition(":")
+        if variant is None and vendor == "openrouter" and shortcut in _ROUTING:
+            variant = self.resolve(vendor, plain)
+            if variant is not None:
+                status = "assumed"
+                reasons.append(f"':{shortcut}' chooses among hosts: the model's base price assumed")
         if variant is None:
             for other in self._fallbacks.get(vendor, ()):
                 variant = self._resolve_at_maker(other, candidates(model))
@@ -374,7 +382,8 @@ class Catalogue:
             if not self._cards.get(vendor) and vendor not in self.sellers():
                 return unpriced(f"no card for seller {vendor!r}")
             kind = "fine-tuned model" if model.startswith("ft:") else "model"
-            return unpriced(f"{kind} {model!r} is on no card of seller {vendor!r}")
+            why = f"{kind} {model!r} is on no card of seller {vendor!r}"
+            return unpriced(why + self._hint(vendor, model))
         tiers = self.tiers(billing, variant)
         if not tiers:
             return unpriced(f"{variant!r} has no published price at {billing!r}", variant)
@@ -400,6 +409,23 @@ class Catalogue:
         return Route(
             provider, vendor, model, tier, region, variant, card, status, "; ".join(reasons)
         )
+
+    def _hint(self, seller: str, model: str) -> str:
+        """What an unknown name may have meant: told, never taken."""
+        key = (seller, model)
+        if key not in self._hints:
+            makers = [m for m in _MAKERS if m != seller and self.resolve(m, model) is not None]
+            names = {a for card in self._cards.get(seller, ()) for a in card.aliases}
+            names |= set(self.listed(seller))
+            near = difflib.get_close_matches(model.strip().lower(), sorted(names), 1, _CLOSE)
+            self._hints[key] = (
+                f" (it is on that of {makers[0]!r})"
+                if makers
+                else f" (the nearest name there is {near[0]!r})"
+                if near
+                else ""
+            )
+        return self._hints[key]
 
     def _tier_alias(self, seller: str, tier: str, tiers: list[str]) -> str:
         if tier in tiers:
@@ -451,6 +477,12 @@ class Catalogue:
             digest.update(genai.catalogue_version().encode())
         return digest.hexdigest()[:16]
 
+
+_CLOSE = 0.8
+"""How alike two names have to be for one to be told as the other's nearest."""
+
+_ROUTING = ("nitro", "floor", "exacto")
+"""What OpenRouter takes after a model's name to sort its hosts: the model is the same."""
 
 # Makers sell their own variants directly: a variant's id is the maker's id for it.
 _MAKERS = (

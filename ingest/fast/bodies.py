@@ -172,6 +172,8 @@ def parse_query(layout: Layout) -> str:
         " AND NOT contains(text, '\"prompt_filter_results\"')"
     )
     hidden = r"regexp_matches(text, '\\u00[4-7]')"
+    # Searches are counted from the output, which is not looked into.
+    hidden += " OR contains(text, '_search_call\"')"
     if layout == "pair":
         hidden += f" OR NOT ({_NO_STREAM})"
     meta = " OR ".join(f"coalesce({_at(path)}, '{{}}') <> '{{}}'" for path in _METADATA[layout])

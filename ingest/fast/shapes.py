@@ -117,6 +117,8 @@ def judge(
     first = records[0]
     if first is None or None in records or first.source_format not in _FORMATS:
         return None
+    if first.provider == "google":  # thoughts that only a line's total has
+        return None
     usage = seen.keys["usage"]
     maker = "anthropic" if first.source_format == "anthropic-messages" else first.provider
     api = api_of(dict.fromkeys(usage), maker)

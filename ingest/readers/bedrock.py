@@ -50,6 +50,8 @@ class ConverseBody:
         usage = _usage(body)
         if usage is not None and any(name in usage for name in _CONVERSE):
             return True
+        if envelope.provider == "bedrock" and _maker_usage(body) is not None:
+            return True  # a line of a batch's output
         if provider_of(envelope.url) != "bedrock":
             return False
         return bool(envelope.header_counts) or (usage or _maker_usage(body)) is not None
@@ -70,7 +72,8 @@ class ConverseBody:
         region = _REGION.match(host(envelope.url))
         if region:
             envelope.tags.setdefault("aws_region", region.group(1))
-        model = model_in(envelope.url) or short_text(envelope.request.get("modelId"))
+        asked = short_text(envelope.request.get("modelId")) or envelope.model
+        model = model_in(envelope.url) or asked
         tier = body.get("serviceTier")
         response_id = short_text(body.get("id"))
         yield from make_records(
@@ -82,7 +85,11 @@ class ConverseBody:
             model=model or short_text(body.get("model")),
             response_id=response_id,
             time=instant(body.get("created")),
-            tier=short_text(tier.get("type")) if isinstance(tier, Mapping) else reading.tier,
+            tier="batch"
+            if envelope.tier == "batch"
+            else short_text(tier.get("type"))
+            if isinstance(tier, Mapping)
+            else reading.tier,
             content=[model, usage, str(envelope.time)],
         )
 

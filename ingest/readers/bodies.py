@@ -33,6 +33,7 @@ from ingest.readers.base import (
 from ingest.readers.gemini import STREAM as gemini_stream
 from ingest.readers.gemini import is_chunk
 from ingest.readers.hosts import provider_of
+from ingest.readers.nested import bodies_in
 from ingest.readers.streams import SAMPLED, EventLines, event_stream, stream_reader
 from ingest.readers.wrapping import USAGE_NAMES, bare_event, inlined, unwrap
 from ingest.record import Reject, UsageRecord, short_text
@@ -61,7 +62,9 @@ class Bodies:
         known = sum(1 for d in source.sample for inner in _inner(d) if _known(inner))
         share = known / len(source.sample) if source.sample else 0.0
         # A few bodies among other lines are still bodies: the rest is named in rejects.
-        return max(_SOME, 0.85 * min(share, 1.0)) if known else 0.0
+        if known:
+            return max(_SOME, 0.85 * min(share, 1.0))
+        return _SOME if any(map(_hidden, source.sample)) else 0.0
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """Unwrap each document and let its API's reader read it."""
@@ -109,8 +112,25 @@ def _inner(document: Any) -> list[Any]:
     return [document]
 
 
-def read_document(document: Mapping[str, Any], line: int, context: ReadContext) -> Iterator[Result]:
-    """The records of one wrapped or plain body."""
+def _hidden(document: Any) -> list[dict[str, Any]]:
+    """The bodies somewhere inside a document that is no call itself."""
+    if not isinstance(document, Mapping):
+        return []
+    return bodies_in(document, lambda inner: _counts(inner) and _known(inner))
+
+
+def _counts(document: Mapping[str, Any]) -> bool:
+    """Whether a body, or the one it wraps, states usage: a nested object without is no call."""
+    _, body = unwrap(document, 0)
+    return isinstance(body, Mapping) and any(
+        isinstance(body.get(name), Mapping) for name in USAGE_NAMES
+    )
+
+
+def read_document(
+    document: Mapping[str, Any], line: int, context: ReadContext, *, search: bool = True
+) -> Iterator[Result]:
+    """The records of one wrapped or plain body; with `search`, also of those deeper inside."""
     envelope, body = unwrap(document, line)
     if isinstance(body, list):
         yield from read_events(body, envelope, context)
@@ -123,6 +143,11 @@ def read_document(document: Mapping[str, Any], line: int, context: ReadContext) 
         return
     reader = body_reader(body, envelope)
     if reader is None:
+        hidden = _hidden(document) if search else []
+        for inner in hidden:
+            yield from read_document(inner, line, context, search=False)
+        if hidden:
+            return
         keys = ", ".join(sorted(map(str, body))[:8])
         yield Reject(f"no usage that any known API would write (keys: {keys})", line)
         return

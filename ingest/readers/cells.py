@@ -1,19 +1,23 @@
-"""Single values of exported tables: objects written as JSON text, amounts, durations.
+"""Single values of exported tables: objects written as JSON or Python text, amounts, durations.
 
 >>> json_object('{"a": 1}'), json_object({"a": 1}), json_object("a"), json_list('["x"]')
 ({'a': 1}, {'a': 1}, {}, ['x'])
+>>> json_object("{'a': None}"), json_list("['x']")
+({'a': None}, ['x'])
 >>> amount("9e-06"), amount(-1), amount("free"), milliseconds("850.4"), milliseconds("")
 (Decimal('0.000009'), None, None, 850, None)
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 _LONGEST = 1e12
+_LONGEST_REPR = 100_000
 
 
 def json_object(value: Any) -> Mapping[str, Any]:
@@ -36,6 +40,13 @@ def _parsed(value: Any, opening: str) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
+        pass
+    # What pandas makes of a column of objects when it writes CSV.
+    if len(value) > _LONGEST_REPR or "'" not in value:
+        return None
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
 
 

@@ -32,13 +32,16 @@ from ingest.readers.base import (
 )
 from ingest.readers.hosts import model_in
 from ingest.record import call_key, instant, short_text
-from pricing.usage import UsageError, read_usage
+from pricing.usage import UsageError, grounded, read_usage
 
 _USAGE = ("usageMetadata", "usage_metadata")
 
 
 def _usage(body: Mapping[str, Any]) -> Any:
-    return next((body[name] for name in _USAGE if body.get(name) is not None), None)
+    found = next((body[name] for name in _USAGE if body.get(name) is not None), None)
+    # LangChain has a `usage_metadata` of its own, with OpenAI's names.
+    foreign = isinstance(found, Mapping) and ("input_tokens" in found or "output_tokens" in found)
+    return None if foreign else found
 
 
 class GeminiBody:
@@ -67,6 +70,9 @@ class GeminiBody:
         except UsageError as error:
             yield reject(error, envelope.line, usage)
             return
+        searches = _searches(body)
+        if searches:
+            reading.flags.append(grounded(searches))
         if envelope.time is None:
             envelope.time = _sdk_time(body)
         response_id = short_text(body.get("responseId", body.get("response_id")))
@@ -89,6 +95,20 @@ class GeminiBody:
             final=any(v is not None for v in reading.counts.values()),
             content=None if response_id else [model, usage, str(envelope.time)],
         )
+
+
+def _searches(body: Mapping[str, Any]) -> int:
+    """Search queries that ground the answer."""
+    candidates = body.get("candidates")
+    found: set[str] = set()
+    for candidate in candidates if isinstance(candidates, list) else []:
+        if not isinstance(candidate, Mapping):
+            continue
+        about = candidate.get("groundingMetadata", candidate.get("grounding_metadata"))
+        if isinstance(about, Mapping):
+            queries = about.get("webSearchQueries", about.get("web_search_queries"))
+            found |= {str(q) for q in queries} if isinstance(queries, list) else set()
+    return len(found)
 
 
 def _sdk_time(body: Mapping[str, Any]) -> datetime | None:

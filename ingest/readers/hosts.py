@@ -44,7 +44,8 @@ _HOSTS: dict[str, str] = {
 _BEDROCK = re.compile(r"^bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com$")
 _VERTEX = re.compile(r"^[a-z0-9-]+-aiplatform\.googleapis\.com$")
 _RESIDENCY = re.compile(r"^(eu|us)\.api\.openai\.com$")
-_MODEL_PATH = re.compile(r"/(?:model|models|deployments)/([^/:?]+(?:%3A[^/?]*)?)")
+# A colon begins a method (`:generateContent`), unless a version stands before it (`-v1:0`).
+_MODEL_PATH = re.compile(r"/(?:model|models|deployments)/([^/:?]+(?:(?:%3A|(?<=v\d):)[^/?]*)?)")
 
 
 def host(url: str) -> str:

@@ -38,23 +38,26 @@ CALLS = ("GENERATION", "EMBEDDING")
 _TYPES = (
     *CALLS, "SPAN", "EVENT", "AGENT", "TOOL", "CHAIN", "RETRIEVER", "EVALUATOR", "GUARDRAIL",
 )  # fmt: skip
-_INPUT = ("input", "input_tokens", "prompt_tokens", "promptTokens")
-_OUTPUT = ("output", "output_tokens", "completion_tokens", "completionTokens")
+_INPUT = ("input", "input_tokens", "prompt_tokens", "promptTokens", "inputTokens")
+_OUTPUT = ("output", "output_tokens", "completion_tokens", "completionTokens", "outputTokens")
 _TOTAL = ("total", "total_tokens", "totalTokens")
 _READ = (
     "input_cached_tokens", "input_cache_read", "input_cache_read_tokens", "cache_read_input_tokens",
     "prompt_details.cache_read", "prompt_tokens_details.cached_tokens", "input_cached",
-    "cached_tokens", "cache_read_tokens", "input_cached_content_tokens",
+    "cached_tokens", "cache_read_tokens", "input_cached_content_tokens", "cachedInputTokens",
+    "input_tokens_details.cached_tokens", "inputTokenDetails.cacheReadTokens",
 )  # fmt: skip
 _WRITE = (
     "input_cache_creation", "input_cache_creation_tokens", "cache_creation_input_tokens",
     "input_cache_write", "input_cache_write_tokens", "prompt_details.cache_write",
-    "cache_write_tokens",
+    "cache_write_tokens", "prompt_tokens_details.cache_write_tokens",
+    "input_tokens_details.cache_write_tokens", "inputTokenDetails.cacheWriteTokens",
 )  # fmt: skip
 _REASONING = (
     "output_reasoning_tokens", "output_reasoning", "completion_details.reasoning",
     "completion_tokens_details.reasoning_tokens", "reasoning_tokens", "reasoning",
-    "output_thinking_tokens", "thoughts",
+    "output_thinking_tokens", "thoughts", "reasoningTokens",
+    "output_tokens_details.reasoning_tokens", "outputTokenDetails.reasoningTokens",
 )  # fmt: skip
 _GEMINI = ("prompt_token_count", "candidates_token_count", "promptTokenCount")
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "ai.model.provider")
@@ -89,6 +92,8 @@ def observations(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any
     for place in (document.get("observations"), trace.get("observations"), document.get("data")):
         for row in place if isinstance(place, list) else []:
             if not is_observation(row):
+                if isinstance(row, Mapping) and isinstance(row.get("observations"), list):
+                    yield from observations(row)  # a page of whole traces
                 continue
             name = str(row.get("id"))
             if name not in seen:
@@ -107,7 +112,9 @@ class Langfuse:
         """By the observations in the document, or by a table's columns."""
         if source.kind in ("csv", "parquet"):
             names = set(columns(source))
-            own = {"usage_details", "usageDetails", "provided_usage_details", "total_cost"}
+            own = {
+                "usage_details", "usageDetails", "provided_usage_details", "total_cost", "totalCost",
+            }  # fmt: skip
             return 0.9 if "type" in names and names & own and names & {"trace_id", "traceId"} else 0
         if source.kind in ("json", "jsonl") and source.sample:
             known = sum(
@@ -218,8 +225,10 @@ def _details(row: Mapping[str, Any]) -> dict[str, Any]:
     if any(usage.get(k) for k in (*_INPUT, *_OUTPUT, *_TOTAL)):
         return dict(usage)
     flat = {
-        "input": _get(row, "inputUsage") or _get(row, "promptTokens"),
-        "output": _get(row, "outputUsage") or _get(row, "completionTokens"),
+        "input": _get(row, "inputUsage") or _get(row, "promptTokens") or _get(row, "inputTokens"),
+        "output": _get(row, "outputUsage")
+        or _get(row, "completionTokens")
+        or _get(row, "outputTokens"),
         "total": _get(row, "totalUsage") or _get(row, "totalTokens"),
     }
     return {k: v for k, v in flat.items() if v} if any(flat.values()) else {}
@@ -234,6 +243,9 @@ def read_details(details: dict[str, Any]) -> Reading:
         return Reading({}, "langfuse", flags=["the observation states no usage"])
     if any(k in details for k in _GEMINI):
         return read_usage(details)
+    for name in [k for k, v in details.items() if isinstance(v, Mapping)]:
+        inside = details.pop(name)  # the provider's own object, passed on as it was
+        details |= {f"{name}.{k}": v for k, v in inside.items()}
     parts = Parts(
         input=first(details, _INPUT),
         output=first(details, _OUTPUT),

@@ -167,6 +167,10 @@ def _record(
         spend = spend if hit else None
     else:
         reading = _reading(row, usage, provider, prompt, completion, total, flags)
+        if spend and not hit and not any(reading.counts.values()):
+            # An image or a minute of audio: what it is charged by is not in the row.
+            reading = Reading({}, "litellm")
+            flags.append("charged by something that the row does not count")
         if hit:
             tokens = total_input(reading.counts) + total_output(reading.counts)
             reading = Reading({"input_uncached": 0, "output_text": 0}, "litellm")
@@ -193,7 +197,7 @@ def _record(
         effort=None,
         total_reported=reading.total_reported,
         source_cost_usd=spend,
-        finality="final" if reading.counts else "partial",
+        finality="final" if reading.counts or spend else "partial",
         failed=failed and not reading.counts,
         requests=requests,
         latency_ms=_latency(row, start),
@@ -324,7 +328,11 @@ def _model(row: Mapping[str, Any], meta: Mapping[str, Any], provider: str) -> st
         first, rest = model.split("/", 1)
         if normal_seller(first) == provider:
             model = rest
-    return model
+    # Bedrock's routes and regions stand before its ids.
+    return _BEDROCK_ROUTE.sub("", model) if model and provider == "bedrock" else model
+
+
+_BEDROCK_ROUTE = re.compile(r"^(?:(?:converse|converse_like|invoke|[a-z]{2}(?:-[a-z]+)+-\d)/)+")
 
 
 def _tier(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:

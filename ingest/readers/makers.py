@@ -18,6 +18,8 @@ _MAKERS = (
     (re.compile(r"^deepseek-"), "deepseek"),
     (re.compile(r"^grok-"), "x-ai"),
     (re.compile(r"^command-"), "cohere"),
+    (re.compile(r"^sonar(?:-|$)"), "perplexity"),
+    (re.compile(r"^(?:kimi-|moonshot-)"), "moonshotai"),
 )
 _CLOUD = re.compile(r"^(?:(?:us-gov|us|eu|apac|jp|au|ca|global)\.)?(?:anthropic|amazon|meta)\.")
 

@@ -27,6 +27,7 @@ from ingest.readers.base import (
     reject,
 )
 from ingest.readers.hosts import model_in, provider_of, region_of
+from ingest.readers.makers import maker_of
 from ingest.record import instant
 from pricing.usage import Item, Reading, UsageError, read_usage, total_input, total_output
 
@@ -57,7 +58,7 @@ class ChatBody:
         try:
             reading = (
                 read_usage(usage, provider)
-                if isinstance(usage, Mapping)
+                if isinstance(usage, Mapping) and usage
                 else empty_reading("openai-chat", "the response states no usage")
             )
         except UsageError as error:
@@ -78,7 +79,8 @@ class ChatBody:
             context,
             source_format=f"{self.name}" if envelope.tier != "batch" else "openai-batch",
             provider=provider,
-            model=model if isinstance(model, str) else model_in(envelope.url),
+            # Azure leaves the name empty for some deployments.
+            model=model if isinstance(model, str) and model else model_in(envelope.url),
             response_id=response_id if isinstance(response_id, str) and response_id else None,
             time=instant(body.get("created")),
             # A batch's body says `default`; the wrapping knows better.
@@ -87,7 +89,7 @@ class ChatBody:
             else served
             if isinstance(served, str)
             else None,
-            final=isinstance(usage, Mapping),
+            final=any(v is not None for v in reading.counts.values()),
             content=None if response_id else [body.get("model"), usage, str(envelope.time)],
         )
 
@@ -143,20 +145,21 @@ def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
         return "groq"
     if "time_info" in body:
         return "cerebras"
-    if "num_cached_tokens" in usage or str(body.get("model", "")).startswith(_MISTRAL):
+    if "num_cached_tokens" in usage:
         return "mistral"
     if "billed_units" in usage:
         return "cohere"
-    if str(body.get("model", "")).startswith("grok-"):
-        return "x-ai"
-    if str(body.get("model", "")).startswith("openai."):
+    if "citations" in body or "search_results" in body:
+        return "perplexity"
+    model = str(body.get("model") or "")
+    if model.startswith("openai."):
         return "bedrock"
-    if str(body.get("model", "")).startswith("deepseek-"):
-        return "deepseek"
-    return "openai"
-
-
-_MISTRAL = ("mistral-", "ministral-", "codestral-", "magistral-", "pixtral-", "devstral-")
+    if model.startswith("accounts/fireworks/"):
+        return "fireworks"
+    if body_id.startswith("msg_"):
+        return "anthropic"
+    # Compatible servers do not say who they are: the model's maker is who sells it under this name.
+    return maker_of(model.removeprefix("models/")) or "openai"
 
 
 def _choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -32,7 +32,7 @@ from ingest.readers.hosts import region_of
 from ingest.readers.makers import maker_of
 from ingest.readers.openai_chat import vendor
 from ingest.record import instant, short_text
-from pricing.usage import Item, UsageError, count, read_usage
+from pricing.usage import Item, UsageError, hosted_searches, read_usage
 
 _OBJECTS = ("response", "response.compaction", "realtime.response")
 _PENDING = ("queued", "in_progress")
@@ -70,7 +70,7 @@ class ResponsesBody:
         try:
             reading = (
                 read_usage(usage, provider)
-                if isinstance(usage, Mapping)
+                if isinstance(usage, Mapping) and usage
                 else empty_reading(
                     "openai-responses",
                     f"no usage yet: status {status}" if pending else "the response states no usage",
@@ -107,22 +107,18 @@ class ResponsesBody:
             else None,
             effort=request_effort(body),
             tags=metadata if isinstance(metadata, Mapping) else None,
-            final=isinstance(usage, Mapping) and not pending,
+            final=any(v is not None for v in reading.counts.values()) and not pending,
             failed=status in _FAILED,
         )
 
 
 def _hosted_tools(body: Mapping[str, Any], reading: Any) -> None:
-    """Web searches are a meter of the call; hosted images run on a model the body does not name."""
+    """Searches are meters of the call; hosted images run on a model the body does not name."""
+    if reading.counts:
+        reading.flags += hosted_searches(body, reading.counts)
     tools = body.get("tool_usage")
     if not isinstance(tools, Mapping):
         return
-    search = tools.get("web_search")
-    searches = (
-        count(search.get("num_requests"), "num_requests") if isinstance(search, Mapping) else None
-    )
-    if searches:
-        reading.counts["web_search"] = searches
     image = tools.get("image_gen")
     if isinstance(image, Mapping) and (image.get("input_tokens") or image.get("output_tokens")):
         made = read_usage({**image, "total_tokens": None}, "openai")

@@ -175,6 +175,8 @@ def _generation(
     generation = short_text(row.get("generation_id") or row.get("id"))
     model = short_text(row.get("model_permaslug") or row.get("model"))
     variant = short_text(row.get("variant"))
+    if model and variant == "free" and ":" not in model:
+        model += ":free"  # the export names the paid model
     byok = str(row.get("is_byok")).lower() == "true" or bool(
         cell_amount(row, "byok_usage_inference")
     )

@@ -146,7 +146,7 @@ def role(span: Span) -> str:
     a = span.attributes
     operation = str(a.get("gen_ai.operation.name") or "").lower()
     kind = str(a.get("openinference.span.kind") or "").upper()
-    step = str(a.get("ai.operationId") or "")
+    step = str(a.get("ai.operationId") or a.get("operation.name") or "")
     seen = str(a.get("langfuse.observation.type") or "").lower()
     if step.startswith("ai."):
         return "call" if ".do" in step else "group"

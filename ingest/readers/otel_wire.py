@@ -82,7 +82,8 @@ def parse_request(
 
 # --- JSON ---------------------------------------------------------------------------------------
 
-_RESOURCES = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs")
+# Tempo's answers name the resources of a trace `batches`.
+_RESOURCES = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "batches")
 _METRICS = ("resourceMetrics", "resource_metrics")
 
 

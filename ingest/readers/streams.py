@@ -76,4 +76,4 @@ class EventLines:
             yield from stream.assemble(events)
 
 
-_TELLING = ("usage", "response", "message", "x_groq", "candidates", "metadata")
+_TELLING = ("usage", "response", "message", "x_groq", "candidates", "metadata", "interaction")

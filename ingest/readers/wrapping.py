@@ -2,7 +2,7 @@
 
 Wrappings: a request beside its response (with or without `status_code`, `headers`, `body`; bodies
 may be objects, JSON as text, a stream as text or a list of its events), `{"url": …, "body": …}`,
-lines of OpenAI's, Anthropic's and Google's batches, boto3's `ResponseMetadata`.
+lines of OpenAI's, Anthropic's, Google's and Amazon's batches, boto3's `ResponseMetadata`.
 
 >>> envelope, body = unwrap({"team": "search", "ts": 1767225600, "response": '{"id": "r1"}'}, 1)
 >>> body, envelope.tags, str(envelope.time)
@@ -24,7 +24,7 @@ from pricing.usage import shown
 
 TIME_KEYS = (
     "timestamp", "time", "ts", "occurred_at", "created_at", "date", "startedDateTime", "start_time",
-    "startTime", "processed_time",
+    "startTime", "processed_time", "@timestamp", "asctime", "datetime", "logging_time",
 )  # fmt: skip
 DURATION_KEYS = ("latency_ms", "duration_ms", "response_time_ms")
 DIMENSION_KEYS = (
@@ -92,6 +92,13 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
     return envelope, document
 
 
+def is_wrapped(document: Mapping[str, Any]) -> bool:
+    """Whether a document that is a call holds its body instead of being it."""
+    return any(n in document and not _is_api_field(document, n) for n in _BODY_NAMES) or (
+        _is_batch_line(document) or _is_google_batch(document)
+    )
+
+
 _REQUEST_NAMES = ("request", "request_body", "kwargs")
 _BODY_NAMES = (
     "response", "body", "response_body", "raw_response", "completion", "result", "chunks", "events",
@@ -117,6 +124,8 @@ def events_of(text: str) -> list[Any]:
 
 def _is_batch_line(document: Mapping[str, Any]) -> bool:
     """A line of a batch's output; one of its input has no outcome."""
+    if "recordId" in document and "modelInput" in document:  # Bedrock
+        return bool(document.keys() & {"modelOutput", "error"})
     return "custom_id" in document and bool(document.keys() & {"response", "result", "error"})
 
 
@@ -139,6 +148,7 @@ def _response(inner: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, B
     headers = inner.get("headers")
     if isinstance(headers, Mapping):
         _headers(headers, envelope)
+    _boto(inner, envelope)
     for name in ("body", "json", "data", "text", "content"):
         body = content(inner.get(name))
         if isinstance(body, list) and stream_reader(body[:SAMPLED]) is not None:
@@ -153,7 +163,7 @@ def _response(inner: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, B
 def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, Body]:
     """One line of a batch output: nothing in the body says "batch", so the wrapping must."""
     envelope.tier = "batch"
-    custom = short_text(document.get("custom_id", document.get("key")))
+    custom = short_text(document.get("custom_id", document.get("key", document.get("recordId"))))
     if custom:
         envelope.tags.setdefault("custom_id", custom)
     line_id = short_text(document.get("id"))
@@ -167,9 +177,14 @@ def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelo
         if isinstance(message, Mapping):
             return envelope, message
         return _no_call(envelope, custom, str(outcome.get("type")))
-    response = document.get("response")
+    if "modelInput" in document:
+        envelope.provider = "bedrock"
+        answer = document.get("modelOutput")
+        if isinstance(answer, Mapping):
+            return envelope, answer
+    response = content(document.get("response"))  # BigQuery keeps it as text
     if isinstance(response, Mapping):
-        body = response.get("body", response)
+        body = content(response.get("body", response))
         status = response.get("status_code")
         envelope.status = status if isinstance(status, int) else None
         if isinstance(body, Mapping) and any(name in body for name in USAGE_NAMES):
@@ -178,7 +193,12 @@ def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelo
         why = f"HTTP status {status}" if status else why.partition(":")[0][:40]
         return _no_call(envelope, custom, why)
     error = document.get("error") or document.get("status")
-    what = error.get("code") or error.get("message") if isinstance(error, Mapping) else error
+    named = ("code", "errorCode", "message", "errorMessage")
+    what = (
+        next((error[n] for n in named if error.get(n)), None)
+        if isinstance(error, Mapping)
+        else error
+    )
     return _no_call(envelope, custom, str(what or "no response"))
 
 
@@ -223,10 +243,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     headers = document.get("response_headers")
     if isinstance(headers, Mapping):
         _headers(headers, envelope)
-    boto = document.get("ResponseMetadata")
-    if isinstance(boto, Mapping):
-        envelope.request_id = envelope.request_id or short_text(boto.get("RequestId"))
-        _headers(json_object(boto.get("HTTPHeaders")), envelope)
+    _boto(document, envelope)
     for name in ("provider", "vendor"):
         value = document.get(name)
         if isinstance(value, str) and not body_like:
@@ -234,6 +251,15 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     seller = document.get("seller")
     if isinstance(seller, str):
         envelope.seller = seller.lower()
+
+
+def _boto(document: Mapping[str, Any], envelope: Envelope) -> None:
+    """What boto3 adds to a response."""
+    boto = document.get("ResponseMetadata")
+    if isinstance(boto, Mapping):
+        envelope.request_id = envelope.request_id or short_text(boto.get("RequestId"))
+        _headers(json_object(boto.get("HTTPHeaders")), envelope)
+    envelope.model = envelope.model or short_text(document.get("modelId"))
 
 
 def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:

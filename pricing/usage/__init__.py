@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 from pricing.meters import COUNTED, INPUT, OUTPUT
 from pricing.usage.anthropic import anthropic
-from pricing.usage.gemini import gemini
-from pricing.usage.openai import openai_chat, openai_responses
+from pricing.usage.gemini import gemini, grounded, interaction, thoughts_beside
+from pricing.usage.openai import hosted_searches, openai_chat, openai_responses
 from pricing.usage.others import bedrock, cohere
 from pricing.usage.values import (
     Counts,
@@ -46,6 +46,8 @@ __all__ = [
     "UsageError",
     "api_of",
     "count",
+    "grounded",
+    "hosted_searches",
     "read_usage",
     "served_tier",
     "shown",
@@ -70,6 +72,10 @@ def read_usage(raw: Any, provider: str = "") -> Reading:
     if reading.tier is None and usage is not body:
         # OpenAI states the tier that served the call beside the usage, not in it.
         reading.tier = text(body, "service_tier")
+    if usage is not body and reading.api == "openai-responses":
+        reading.flags += hosted_searches(body, reading.counts)
+    if reading.api == "openai-chat" and provider.lower() in _GOOGLE:
+        thoughts_beside(reading)
     unknown = [k for k in reading.counts if k not in COUNTED]
     if unknown:  # pragma: no cover - a programming error, not an input error
         raise AssertionError(f"reader made unknown meters {unknown}")
@@ -81,6 +87,7 @@ def read_usage(raw: Any, provider: str = "") -> Reading:
 
 
 _MADE = frozenset(OUTPUT)
+_GOOGLE = ("google", "gemini", "vertex", "vertex_ai", "vertex-ai", "google-vertex")
 
 
 def _mapping(raw: Any) -> Mapping[str, Any]:
@@ -94,7 +101,7 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     raise UsageError(f"usage must be an object, not {type(raw).__name__}")
 
 
-Api = Literal["gemini", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"]
+Api = Literal["gemini", "interaction", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"]
 
 
 def api_of(usage: Mapping[str, Any], provider: str = "") -> Api | None:
@@ -104,6 +111,8 @@ def api_of(usage: Mapping[str, Any], provider: str = "") -> Api | None:
     """
     if any(k in usage for k in _GEMINI_KEYS):
         return "gemini"
+    if "total_input_tokens" in usage or "totalInputTokens" in usage:
+        return "interaction"
     if "inputTokens" in usage or "outputTokens" in usage:
         return "bedrock"
     if "billed_units" in usage:
@@ -134,7 +143,7 @@ _GEMINI_KEYS = (
 
 
 _READERS: dict[Api, Callable[[Mapping[str, Any]], Reading]] = {
-    "gemini": gemini, "bedrock": bedrock, "cohere": cohere, "openai-chat": openai_chat,
+    "gemini": gemini, "interaction": interaction, "bedrock": bedrock, "cohere": cohere, "openai-chat": openai_chat,
     "anthropic": anthropic, "openai-responses": openai_responses,
 }  # fmt: skip
 

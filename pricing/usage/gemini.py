@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pricing.meters import INPUT, OUTPUT
 from pricing.usage.values import Counts, Reading, UsageError, count
 
 # Python dumps of the enum carry its number.
@@ -18,6 +19,63 @@ _MODALITIES: dict[Any, str] = {
     "MODALITY_UNSPECIFIED": "text", 0: "text", 1: "text", 2: "image", 3: "video", 4: "audio",
     5: "text",
 }  # fmt: skip
+
+
+_INTERACTION = {
+    "total_input_tokens": "promptTokenCount", "total_cached_tokens": "cachedContentTokenCount",
+    "total_output_tokens": "candidatesTokenCount", "total_thought_tokens": "thoughtsTokenCount",
+    "total_tool_use_tokens": "toolUsePromptTokenCount", "total_tokens": "totalTokenCount",
+    "input_tokens_by_modality": "promptTokensDetails",
+    "cached_tokens_by_modality": "cacheTokensDetails",
+    "output_tokens_by_modality": "candidatesTokensDetails",
+}  # fmt: skip
+
+
+def interaction(usage: Mapping[str, Any]) -> Reading:
+    """The Interactions API: the counts of generateContent under names of its own, which Vertex AI
+    writes in camel case. Searches have a free quota a day, so they are told and not counted.
+
+    >>> interaction({"total_input_tokens": 100, "total_cached_tokens": 40, "total_output_tokens": 7,
+    ...              "total_thought_tokens": 3, "total_tokens": 110}).counts["input_uncached"]
+    60
+    """
+    named: dict[str, Any] = {}
+    for own, name in _INTERACTION.items():
+        value = usage.get(own, usage.get(_camel(own)))
+        if isinstance(value, list):
+            value = [
+                {"modality": str(e.get("modality")).upper(), "tokenCount": e.get("tokens")}
+                for e in value
+                if isinstance(e, Mapping)
+            ]
+        named[name] = value
+    reading = gemini(named)
+    tools = usage.get("grounding_tool_count", usage.get("groundingToolCount"))
+    for tool in tools if isinstance(tools, list) else []:
+        number = count(tool.get("count"), "count") if isinstance(tool, Mapping) else None
+        if number:
+            reading.flags.append(grounded(number))
+    return reading
+
+
+def grounded(number: int) -> str:
+    """What to say of searches that Google grounded an answer in."""
+    return f"{number} grounding searches are billed beyond Google's free quota: not counted here"
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def thoughts_beside(reading: Reading) -> None:
+    """Through its OpenAI-compatible address Google leaves the thoughts out of `completion_tokens`,
+    and in `total_tokens`: they are billed as output, and so counted."""
+    stated = sum(v or 0 for k, v in reading.counts.items() if k in (*INPUT, *OUTPUT))
+    gap = (reading.total_reported or 0) - stated
+    if gap > 0 and not reading.counts.get("reasoning") and reading.counts.get("output_text"):
+        reading.counts["reasoning"] = gap
+        reading.flags.append(f"{gap} tokens that only the total has are counted as thoughts")
 
 
 def gemini(usage: Mapping[str, Any]) -> Reading:

@@ -174,3 +174,42 @@ def _overlap(
             media[kind] = (value or 0) - moved
             rest -= moved
     return (cached or 0) - both, media["audio"], media["image"], media["video"]
+
+
+def hosted_searches(body: Mapping[str, Any], counts: Counts) -> list[str]:
+    """Set the searches of a Responses body that OpenAI ran itself, billed by the call beside the
+    tokens: what `tool_usage` states; where it is missing (bodies before summer 2026), the calls in
+    `output`. Opening a page or finding a text in it is no search. Returns findings to show.
+
+    >>> counts = {}
+    >>> hosted_searches({"output": [{"type": "web_search_call", "action": {"type": "search"}},
+    ...                             {"type": "web_search_call", "action": {"type": "open_page"}},
+    ...                             {"type": "file_search_call"}]}, counts)
+    ['1 web_search and 1 file_search counted from the output']
+    >>> counts
+    {'web_search': 1, 'file_search': 1}
+    """
+    stated = part(body, "tool_usage").get("web_search")
+    searches = first((stated, "num_requests")) if isinstance(stated, Mapping) else None
+    if searches:
+        counts["web_search"] = searches
+    items = body.get("output")
+    calls = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    found = {
+        "web_search": 0 if searches is not None else sum(map(_is_search, calls)),
+        "file_search": sum(c.get("type") == "file_search_call" and _ran(c) for c in calls),
+    }
+    made = {name: number for name, number in found.items() if number}
+    counts |= made
+    told = " and ".join(f"{number} {name}" for name, number in made.items())
+    return [f"{told} counted from the output"] if made else []
+
+
+def _is_search(item: Mapping[str, Any]) -> bool:
+    action = item.get("action")
+    kind = action.get("type") if isinstance(action, Mapping) else "search"
+    return item.get("type") == "web_search_call" and kind == "search" and _ran(item)
+
+
+def _ran(item: Mapping[str, Any]) -> bool:
+    return item.get("status") in (None, "completed")
