@@ -178,6 +178,8 @@ class GeminiStream:
             for name in ("modelVersion", "model_version", "createTime", "create_time"):
                 if event.get(name):
                     body[name] = event[name]
+            if _searches(event):
+                body["candidates"] += event["candidates"]
             usage = _usage(event)
             if isinstance(usage, Mapping) and any("oken" in str(k) for k in usage):
                 body["usageMetadata"] = usage

@@ -113,7 +113,8 @@ class Langfuse:
         if source.kind in ("csv", "parquet"):
             names = set(columns(source))
             own = {
-                "usage_details", "usageDetails", "provided_usage_details", "total_cost", "totalCost",
+                "usage_details", "usageDetails", "provided_usage_details", "total_cost",
+                "totalCost",
             }  # fmt: skip
             return 0.9 if "type" in names and names & own and names & {"trace_id", "traceId"} else 0
         if source.kind in ("json", "jsonl") and source.sample:

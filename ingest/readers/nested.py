@@ -5,10 +5,9 @@ What the known wrappings (`ingest.readers.wrapping`) do not explain is searched,
 in, for objects that an API would write. Each becomes a wrapped body: what the objects around it say
 of time, session, labels and request stands beside it.
 
->>> found = bodies_in({"@timestamp": "2026-03-01T10:00:00Z", "level": "info",
-...                    "event": {"payload": '{"usage": {"prompt_tokens": 1}}'}}, lambda d: "usage" in d)
->>> found
-[{'@timestamp': '2026-03-01T10:00:00Z', 'response': {'usage': {'prompt_tokens': 1}}}]
+>>> line = {"ts": "2026-03-01T10:00:00Z", "event": {"payload": '{"usage": {"prompt_tokens": 1}}'}}
+>>> bodies_in(line, lambda document: "usage" in document)
+[{'ts': '2026-03-01T10:00:00Z', 'response': {'usage': {'prompt_tokens': 1}}}]
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ingest.files import BadLine, parse
+from ingest.files import parse
 from ingest.readers.wrapping import (
     DIMENSION_KEYS,
     DURATION_KEYS,
@@ -86,8 +85,8 @@ def _objects(outer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for value in outer.values():
         for one in value[:_WIDEST] if isinstance(value, list) else (value,):
-            if isinstance(one, str) and one.lstrip()[:1] == "{":
-                one = parse(one.strip())
-            if isinstance(one, Mapping) and not isinstance(one, BadLine):
-                found.append(one)
+            text = isinstance(one, str) and one.lstrip()[:1] == "{"
+            inner = parse(one.strip()) if text else one
+            if isinstance(inner, Mapping):
+                found.append(inner)
     return found

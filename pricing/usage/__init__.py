@@ -101,7 +101,9 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
     raise UsageError(f"usage must be an object, not {type(raw).__name__}")
 
 
-Api = Literal["gemini", "interaction", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"]
+Api = Literal[
+    "gemini", "interaction", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"
+]
 
 
 def api_of(usage: Mapping[str, Any], provider: str = "") -> Api | None:
@@ -143,8 +145,8 @@ _GEMINI_KEYS = (
 
 
 _READERS: dict[Api, Callable[[Mapping[str, Any]], Reading]] = {
-    "gemini": gemini, "interaction": interaction, "bedrock": bedrock, "cohere": cohere, "openai-chat": openai_chat,
-    "anthropic": anthropic, "openai-responses": openai_responses,
+    "gemini": gemini, "interaction": interaction, "bedrock": bedrock, "cohere": cohere,
+    "openai-chat": openai_chat, "anthropic": anthropic, "openai-responses": openai_responses,
 }  # fmt: skip
 
 

@@ -168,3 +168,29 @@ def test_a_fine_tuned_model_has_the_fine_tuned_price_of_its_base() -> None:
 )
 def test_a_makers_own_name_at_a_gateway(seller, model, variant) -> None:
     assert default_catalogue().resolve(seller, model) == variant
+
+
+@pytest.mark.parametrize(
+    ("seller", "model", "hint"),
+    [
+        ("openai", "gpt-5.2o", "(the nearest name there is 'gpt-5.2')"),
+        ("openai", "claude-sonnet-4-5", "(it is on that of 'anthropic')"),
+        ("openai", "nightjar-preview", "on no card of seller 'openai'"),
+    ],
+)
+def test_an_unknown_name_is_unpriced_and_told_what_it_may_mean(
+    seller: str, model: str, hint: str
+) -> None:
+    priced = price_call(seller, model, MILLION, at=DAY)
+    assert (priced.cost_usd, priced.status) == (None, "unpriced")
+    assert priced.reason.endswith(hint)
+
+
+def test_openrouters_shortcuts_are_the_model_and_assumed() -> None:
+    plain = price_call("openrouter", "openai/gpt-5.2", MILLION, at=DAY)
+    for shortcut in ("nitro", "floor", "exacto"):
+        priced = price_call("openrouter", f"openai/gpt-5.2:{shortcut}", MILLION, at=DAY)
+        assert (priced.cost_usd, priced.status) == (plain.cost_usd, "assumed")
+    for other in ("online", "free", "nitrogen"):
+        assert price_call("openrouter", f"openai/gpt-5.2:{other}", MILLION, at=DAY).cost_usd is None
+    assert price_call("openai", "gpt-5.2:nitro", MILLION, at=DAY).cost_usd is None

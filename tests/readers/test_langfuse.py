@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from ingest.files import look_at_bytes
 from ingest.readers import langfuse
+from ingest.readers.base import ReadContext
 from ingest.readers.parts import Parts, settle
 from ingest.record import UsageRecord
 from tests.readers.golden import FIXTURES, SAMPLES, check_golden, read_all
@@ -90,3 +93,44 @@ def test_recorded_traces(name: str, expected: list[tuple[int, int, int]]) -> Non
     ]
     assert sorted(told) == expected  # type: ignore[type-var]
     assert all(not r.flags for r in found)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15, "cachedInputTokens": 4}
+        | {"reasoningTokens": 2},
+        {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+        | {"prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 0}}
+        | {"completion_tokens_details": {"reasoning_tokens": 2}},
+        {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+        | {"input_tokens_details": {"cached_tokens": 4}}
+        | {"output_tokens_details": {"reasoning_tokens": 2}},
+    ],
+)
+def test_spellings_of_the_providers_own_object(details: dict[str, Any]) -> None:
+    reading = langfuse.read_details(dict(details))
+    assert {k: v for k, v in reading.counts.items() if v} == {
+        "input_uncached": 6, "cache_read": 4, "output_text": 3, "reasoning": 2,
+    }  # fmt: skip
+    assert reading.flags == []
+
+
+def test_a_table_with_flat_counts_and_a_page_of_whole_traces() -> None:
+    text = "id,traceId,type,name,startTime,model,inputTokens,outputTokens,totalTokens,totalCost\n"
+    text += "o1,t1,GENERATION,x,2026-03-08T20:00:00.000Z,gpt-5.2,10,5,15,0.1\n"
+    table = look_at_bytes(text.encode())
+    assert langfuse.READER.identify(table) > 0.8
+    observation = {
+        "id": "o1", "traceId": "t1", "type": "GENERATION", "startTime": "2026-03-08T20:00:00Z",
+        "model": "gpt-5.2", "usageDetails": {"input": 10, "output": 5, "total": 15},
+    }  # fmt: skip
+    page = look_at_bytes(
+        json.dumps({"data": [{"id": "t1", "observations": [observation]}]}).encode()
+    )
+    for source in (table, page):
+        (record,) = calls(list(langfuse.READER.read(source, ReadContext(source))))
+        assert record.call_key == "langfuse:o1"
+        assert {k: v for k, v in record.counts.items() if v} == {
+            "input_uncached": 10, "output_text": 5,
+        }  # fmt: skip

@@ -201,3 +201,33 @@ def test_metadata_as_text_or_object() -> None:
     }
     assert one(metadata=usage).counts == one(metadata=json.dumps(usage)).counts
     assert one(metadata="{broken").counts["input_uncached"] == 10
+
+
+@pytest.mark.parametrize(
+    ("model", "plain"),
+    [
+        ("bedrock/converse/us.anthropic.claude-x-v1:0", "us.anthropic.claude-x-v1:0"),
+        ("bedrock/us-east-1/anthropic.claude-x-v1:0", "anthropic.claude-x-v1:0"),
+        ("bedrock/invoke/us-gov-west-1/anthropic.claude-x", "anthropic.claude-x"),
+        ("bedrock/arn:aws:bedrock:us-east-1::foundation-model/a.b", None),
+    ],
+)
+def test_bedrocks_routes_are_no_part_of_the_model(model: str, plain: str | None) -> None:
+    line = row(custom_llm_provider="bedrock", model=model, prompt_tokens=1, completion_tokens=1)
+    (record,) = calls(list(litellm.read_payload(line)))
+    assert record.model == plain or record.model == model.removeprefix("bedrock/")
+
+
+def test_a_charge_without_tokens_is_uncounted_not_free() -> None:
+    line = row(call_type="aimage_generation", model="gpt-image-1", spend=0.042, prompt_tokens=0)
+    (record,) = calls(list(litellm.read_payload({**line, "completion_tokens": 0})))
+    assert (record.counts, record.finality) == ({}, "final")
+    assert record.source_cost_usd == Decimal("0.042")
+
+
+def test_metadata_written_by_pandas_keeps_its_counts() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+    usage |= {"prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": None}}  # type: ignore[dict-item]
+    line = row(prompt_tokens="9", completion_tokens="2", metadata=repr({"usage_object": usage}))
+    (record,) = calls(list(litellm.read_payload(line)))
+    assert (record.counts["input_uncached"], record.counts["cache_read"]) == (5, 4)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ingest.readers import bodies
 from tests.readers.golden import read_all
-from tests.readers.probe import calls, counts, golden, sample
+from tests.readers.probe import calls, counts, golden, read_lines, sample
 
 
 def test_golden() -> None:
@@ -42,3 +44,28 @@ def test_sample_bills_cohere_by_billed_units() -> None:
     found = calls(read_all(bodies, sample("openai-compatible/responses.jsonl")))
     assert len(found) == 12
     assert counts(found[0]) == {"input_uncached": 25, "output_text": 9}
+
+
+@pytest.mark.parametrize(
+    ("marks", "provider"),
+    [
+        ({"model": "claude-sonnet-4-5", "id": "msg_01CompatibleCompatible"}, "anthropic"),
+        ({"model": "gemini-2.5-flash"}, "google"),
+        ({"model": "models/gemini-2.5-flash"}, "google"),
+        ({"model": "sonar-pro"}, "perplexity"),
+        ({"model": "llama-x", "citations": []}, "perplexity"),
+        ({"model": "kimi-k2"}, "moonshotai"),
+        ({"model": "accounts/fireworks/models/llama4-maverick"}, "fireworks"),
+        ({"model": "codestral-2508"}, "mistral"),
+        ({"model": "grok-4-0709"}, "x-ai"),
+        ({"model": "my-own"}, "openai"),
+        ({"model": "openai/gpt-oss-120b"}, "openai"),
+    ],
+)
+def test_a_body_without_an_address_is_its_models_makers(
+    marks: dict[str, object], provider: str
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    body = {"object": "chat.completion", "id": "0123456789abcdef", "usage": usage, **marks}
+    (record,) = calls(read_lines(bodies, [body]))
+    assert record.provider == provider

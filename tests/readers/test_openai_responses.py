@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ingest.readers import bodies
+from pricing.usage import read_usage
 from tests.readers.golden import read_all
 from tests.readers.probe import calls, counts, golden, read_lines, rejects, sample
 
@@ -71,3 +72,44 @@ def test_sample_poll_is_one_call() -> None:
     assert [counts(r) for r in found if r.finality == "final"] == [
         {"input_uncached": 15, "output_text": 9}
     ]
+
+
+SEARCH = {"type": "web_search_call", "status": "completed", "action": {"type": "search"}}
+OPENED = {**SEARCH, "action": {"type": "open_page"}}
+FAILED_SEARCH = {**SEARCH, "status": "failed"}
+FILES = {"type": "file_search_call", "status": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("output", "tool_usage", "searches", "files"),
+    [
+        ([SEARCH, OPENED, SEARCH], None, 2, None),
+        ([SEARCH, FAILED_SEARCH], {}, 1, None),
+        ([SEARCH, SEARCH], {"web_search": {"num_requests": 1}}, 1, None),
+        ([SEARCH], {"web_search": {"num_requests": 0}}, None, None),
+        ([FILES, FILES], {"web_search": {"num_requests": 3}}, 3, 2),
+        ([], None, None, None),
+    ],
+)
+def test_searches_are_what_the_body_states_else_what_its_output_shows(
+    output: list[dict[str, object]],
+    tool_usage: dict[str, object] | None,
+    searches: int | None,
+    files: int | None,
+) -> None:
+    usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
+    body = {"id": "resp_Searches00000000000001", "object": "response", "created_at": 1773000000}
+    body |= {"model": "gpt-5.2", "status": "completed", "output": output, "usage": usage}
+    (record,) = calls(read_lines(bodies, [{**body, "tool_usage": tool_usage}]))
+    assert record.counts.get("web_search") == searches
+    assert record.counts.get("file_search") == files
+    # `tokenbooks price` says the same of the whole body.
+    reading = read_usage({**body, "tool_usage": tool_usage}, "openai")
+    assert reading.counts.get("web_search") == searches
+    assert reading.counts.get("file_search") == files
+
+
+def test_an_empty_usage_object_states_no_usage() -> None:
+    body = {"id": "resp_Searches00000000000002", "object": "response", "model": "gpt-5.2"}
+    (record,) = calls(read_lines(bodies, [{**body, "usage": {}}]))
+    assert (record.counts, record.finality) == ({}, "partial")

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from ingest.files import look_at_bytes
 from ingest.readers import bodies, openrouter
+from ingest.readers.base import ReadContext
 from tests.readers.golden import read_all
 from tests.readers.probe import calls, counts, golden, rejects, rows, sample
 
@@ -67,3 +69,17 @@ def test_sample_costs_are_the_stated_ones() -> None:
         Decimal(str(json.loads(line)["usage"]["cost"])) for line in path.read_text().splitlines()
     ]
     assert [r.source_cost_usd for r in calls(read_all(bodies, path))] == stated
+
+
+def test_the_activity_exports_free_variant_is_not_the_paid_model() -> None:
+    head = "generation_id,created_at,cost_total,model_permaslug,variant,tokens_prompt,"
+    head += "tokens_completion,tokens_reasoning,tokens_cached,provider_name\n"
+    row = "gen-177300000{n}-AAAAAAAAAAAAAAAA,2026-03-08 20:00:00,0,{m},{v},10,5,0,0,Chutes\n"
+    text = head + row.format(n=1, m="deepseek/deepseek-r1", v="free")
+    text += row.format(n=2, m="deepseek/deepseek-r1:free", v="free")
+    text += row.format(n=3, m="openai/gpt-5.2", v="standard")
+    source = look_at_bytes(text.encode())
+    found = calls(openrouter.READER.read(source, ReadContext(source)))
+    assert [r.model for r in found] == [
+        "deepseek/deepseek-r1:free", "deepseek/deepseek-r1:free", "openai/gpt-5.2",
+    ]  # fmt: skip

@@ -359,3 +359,17 @@ def test_one_call_has_one_key_in_every_instrumentation() -> None:
     keys = [{r.call_key for r in calls(read_all(otel, OTEL / f"{n}.otlp.jsonl"))} for n in names]
     shared = set.intersection(*keys)
     assert "openai:chatcmpl-AbMH3rR6OBMN9hG5w0TRrezuiHLMr" in shared
+
+
+def test_the_ai_sdks_step_is_also_in_the_operations_name() -> None:
+    inner = {"operation.name": "ai.streamText.doStream search", "ai.model.id": "gpt-5.2"}
+    inner |= {"ai.usage.inputTokens": 10, "ai.usage.outputTokens": 5}
+    outer = {**inner, "operation.name": "ai.streamText search"}
+    (record,) = read(span(outer), span(inner, id=2, parent=1))
+    assert {k: v for k, v in record.counts.items() if v} == {"input_uncached": 10, "output_text": 5}
+
+
+def test_a_trace_as_tempo_answers_it() -> None:
+    one = span({"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 10})
+    (record,) = read({"batches": one["resourceSpans"]})
+    assert record.counts["input_uncached"] == 10
