@@ -583,3 +583,22 @@ def test_sonnet_5_5_read_its_cache_at_twice_the_price_until_october() -> None:
     before = price_call("anthropic", "claude-sonnet-5-5", usage, at=day - timedelta(hours=1))
     after = price_call("anthropic", "claude-sonnet-5-5", usage, at=day)
     assert (before.cost_usd, after.cost_usd) == (Decimal("0.2"), Decimal("0.1"))
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "cost"),
+    [
+        ("claude-opus-4-6", "2026-02-06T23:59:59Z", None),
+        ("claude-opus-4-6", "2026-02-07T00:00:00Z", "15"),
+        ("claude-opus-4-6", "2026-02-17T07:59:59Z", "15"),
+        ("claude-opus-4-6", "2026-02-17T08:00:00Z", "30"),
+        ("claude-opus-4-7", "2026-07-24T23:59:59Z", "30"),
+        ("claude-opus-4-7", "2026-07-25T00:00:00Z", None),
+        ("claude-opus-4-8", "2026-08-01T00:00:00Z", "10"),
+    ],
+)
+def test_fast_mode_of_the_older_opus(model: str, at: str, cost: str | None) -> None:
+    # Five messages of 200,000 tokens: one million, none of them a long prompt.
+    usage = {"input_tokens": 200_000, "output_tokens": 0, "speed": "fast"}
+    priced = price_call("anthropic", model, usage, at=at)
+    assert priced.cost_usd == (None if cost is None else Decimal(cost) / 5)
