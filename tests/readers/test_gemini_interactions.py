@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from ingest.readers import bodies
 from ingest.readers.base import ReadContext
@@ -39,7 +40,7 @@ WANTED = {
 }
 
 
-def only(document: dict[str, object]) -> UsageRecord:
+def only(document: Mapping[str, object]) -> UsageRecord:
     (record,) = calls(read_lines(bodies, [document]))
     return record
 
