@@ -478,7 +478,7 @@ class Catalogue:
         return digest.hexdigest()[:16]
 
 
-_CLOSE = 0.8
+_CLOSE = 0.85
 """How alike two names have to be for one to be told as the other's nearest."""
 
 _ROUTING = ("nitro", "floor", "exacto")
