@@ -48,6 +48,13 @@ def blocks_in(
         )
     if block_size is None:
         table.notes.append(f"block size {size} tokens, read off the trace")
+    elif (share := _fitting(size, inputs, offsets)) < 0.5:
+        better = _guess_block_size(inputs, offsets)
+        table.notes.append(
+            f"only {share:.0%} of the rows have as many hash_ids as blocks of {size} tokens in "
+            f"their input: cached tokens are off where the size is wrong"
+            + (f"; {better} would fit" if better else "")
+        )
     return ids, offsets, size, None
 
 
@@ -93,14 +100,16 @@ def _sibling(path: Path) -> Path | None:
 
 def _guess_block_size(inputs: IntArray, offsets: IntArray) -> int | None:
     """The size for which nearly every row has ceil(input / size) or floor(input / size) ids."""
+    if not ((np.diff(offsets) > 1) & (inputs > 0)).any():
+        return None
+    share, best = max((_fitting(size, inputs, offsets), size) for size in _BLOCK_SIZES)
+    return best if share >= _AGREEMENT else None
+
+
+def _fitting(size: int, inputs: IntArray, offsets: IntArray) -> float:
+    """The share of rows with one id a full block of ``size``, or one more for a partial one; rows
+    of one id or none tell nothing."""
     lengths = np.diff(offsets)
     rows = (lengths > 1) & (inputs > 0)
-    if not rows.any():
-        return None
-    best, best_share = None, 0.0
-    for size in _BLOCK_SIZES:
-        full = inputs[rows] // size
-        share = float(((lengths[rows] - full >= 0) & (lengths[rows] - full <= 1)).mean())
-        if share > best_share:
-            best, best_share = size, share
-    return best if best_share >= _AGREEMENT else None
+    more = lengths[rows] - inputs[rows] // size
+    return float(((more >= 0) & (more <= 1)).mean()) if rows.any() else 1.0

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.layouts import OURS, Layout
-from ingest.traffic.tables import is_text, lists_in_text, numbers_in_text
+from ingest.traffic.tables import is_text, keys_of, lists_in_text, numbers_in_text, plain
 from ingest.traffic.trace import TraceError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Columns:
         """The column that holds ``ours``, or None; TraceError where the map names one not there."""
         theirs = self.names[ours]
         if theirs in self.table.column_names:
-            return self.table[theirs]
+            return plain(self.table[theirs])
         if ours in self.asked:
             raise TraceError(
                 f"{self.path}: the map names a column {theirs!r} for {ours}, which the file "
@@ -108,7 +108,7 @@ class Columns:
         column = self.column(ours)
         if column is None or column.null_count == len(column):
             return None, ()
-        coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        coded = keys_of(column).combine_chunks().dictionary_encode(null_encoding="encode")
         names = tuple("" if v is None else str(v) for v in coded.dictionary.to_pylist())
         codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         if ours == "session" and "" in names:

@@ -9,6 +9,8 @@ column `cached_tokens` stands in: prompts are rebuilt that share exactly what wa
 that is not in the order of time is sorted.
 
     load_trace("calls.jsonl", block_size=512, rename={"input_tokens": "prompt_len"})
+
+The map also says which variant a model of the trace's own naming is: ``{"our-chat": "gpt-5.2"}``.
 """
 
 from __future__ import annotations
@@ -58,14 +60,29 @@ def load_trace(
 ) -> Trace:
     """Read the trace at ``path``.
 
-    ``rename`` maps our column names to the file's. ``components`` is the table of piece lengths
-    (hash_id, tokens) of a trace that lists prompt components; a sibling file whose name ends in
-    ``components`` is found by itself. Raises TraceError with the missing columns, the line, or
-    the row at fault.
+    ``rename`` maps our column names to the file's, and models it names to variants. ``components``
+    is the table of piece lengths (hash_id, tokens) of a trace that lists prompt components; a
+    sibling file whose name ends in ``components`` is found by itself. Raises TraceError with the
+    missing columns, the line, or the row at fault.
     """
     path = Path(path)
     if not path.exists():
         raise TraceError(f"{path}: no such file")
+    # Both ways round are understood: ours=theirs and theirs=ours.
+    columns = {
+        (theirs if ours not in OURS and theirs in OURS else ours): (
+            ours if ours not in OURS and theirs in OURS else theirs
+        )
+        for ours, theirs in (rename or {}).items()
+    }
+    models = {name: columns.pop(name) for name in list(columns) if name not in OURS}
+    return _named(_read(path, block_size, columns, components), models)
+
+
+def _read(
+    path: Path, block_size: int | None, rename: Mapping[str, str], components: str | Path | None
+) -> Trace:
+    """The trace at ``path`` with the columns of ``rename``."""
     agent = read_agent_sessions(path)
     if agent is not None:
         return agent
@@ -73,18 +90,6 @@ def load_trace(
     if published is None and path.is_dir():
         raise TraceError(f"{path}: a folder without session files (.json) or recordings (.jsonl)")
     table, known = published or (read_table(path), "")
-    # Both ways round are understood: ours=theirs and theirs=ours.
-    rename = {
-        (theirs if ours not in OURS and theirs in OURS else ours): (
-            ours if ours not in OURS and theirs in OURS else theirs
-        )
-        for ours, theirs in (rename or {}).items()
-    }
-    strange = sorted(set(rename) - set(OURS))
-    if strange:
-        raise TraceError(
-            f"map: {', '.join(strange)} is not a column of ours; ours are {', '.join(OURS)}"
-        )
     names = set(table.column_names)
     if not rename and names >= RATES:
         return sampled(path, table, components)
@@ -93,6 +98,22 @@ def load_trace(
     layout = replace(NATIVE, name=known) if known else recognise(table.column_names)
     reader = _Reader(path, table, layout, rename)
     return reader.trace(block_size, components)
+
+
+def _named(trace: Trace, models: Mapping[str, str]) -> Trace:
+    """The trace with some of its models called what ``models`` says; two of one name are one."""
+    strange = sorted(set(models) - set(trace.model_names if trace.models is not None else ()))
+    if strange:
+        raise TraceError(
+            f"map: {', '.join(strange)} is not a column of ours, nor a model the trace names; our "
+            f"columns are {', '.join(OURS)}"
+        )
+    if not models or trace.models is None:
+        return trace
+    names = [models.get(name, name) for name in trace.model_names]
+    known = tuple(dict.fromkeys(names))
+    codes = np.array([known.index(name) for name in names], dtype=np.int64)
+    return replace(trace, models=codes[trace.models], model_names=known, _stream=[])
 
 
 def _coding(path: Path) -> tuple[pa.Table, str] | None:

@@ -146,6 +146,26 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
+def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of categories as the values they stand for; any other as it is."""
+    import pyarrow as pa
+
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def keys_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column to tell rows apart by: objects and lists as their JSON, anything else as it is."""
+    import pyarrow as pa
+
+    if not pa.types.is_nested(column.type):
+        return column
+    rows = column.to_pylist()
+    return pa.chunked_array(
+        [[None if r is None else json.dumps(r, sort_keys=True, default=str) for r in rows]],
+        pa.string(),
+    )
+
+
 def numbers_in_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Numbers written as text, as numbers; any other text as it is."""
     import pyarrow as pa

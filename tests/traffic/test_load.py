@@ -217,3 +217,42 @@ def test_a_blank_session_is_one_of_its_own(tmp_path):
     codes = trace.sessions.tolist()
     assert codes[0] == codes[2]
     assert len(set(codes)) == 3
+
+
+def test_a_map_names_the_variants_of_unknown_models(tmp_path):
+    rows = [
+        {**ROWS[0], "model": "our-chat"},
+        {**ROWS[1], "model": "gpt-5.2"},
+        {**ROWS[1], "model": "x"},
+    ]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    trace = load_trace(path, block_size=512, rename={"our-chat": "gpt-5.2", "session": "session"})
+    # One variant, hence one cache.
+    assert trace.model_names == ("gpt-5.2", "x")
+    assert trace.models.tolist() == [0, 0, 1]
+    with pytest.raises(TraceError, match="our-cat is not a column of ours, nor a model the trace"):
+        load_trace(path, block_size=512, rename={"our-cat": "gpt-5.2"})
+
+
+def test_categories_and_objects_as_sessions(tmp_path):
+    table = pa.Table.from_pylist(
+        [{**r, "session": {"user": r["session"], "tab": 1}, "model": "gpt-5.2"} for r in ROWS * 2]
+    )
+    table = table.set_column(
+        table.column_names.index("model"), "model", table["model"].dictionary_encode()
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    trace = load_trace(tmp_path / "t.parquet", block_size=512)
+    assert trace.sessions.tolist() == [0, 0, 1, 1]  # in order of time
+    assert trace.model_names == ("gpt-5.2",)
+
+
+def test_a_block_size_that_does_not_fit_is_said(tmp_path):
+    rows = [
+        {"t_s": i, "input_tokens": 64 * i + 30, "output_tokens": 1, "hash_ids": list(range(i + 1))}
+        for i in range(1, 9)
+    ]
+    path = jsonl(tmp_path / "t.jsonl", rows)
+    assert not any("hash_ids" in n for n in load_trace(path, block_size=64).notes)
+    wrong = load_trace(path, block_size=512).notes
+    assert any("only 0% of the rows" in n and "64 would fit" in n for n in wrong)

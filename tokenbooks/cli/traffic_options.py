@@ -19,7 +19,9 @@ BlockSize = Annotated[
 ]
 Map = Annotated[
     list[str] | None,
-    typer.Option("--map", help="Our column = theirs, as input_tokens=prompt_len; repeatable."),
+    typer.Option(
+        "--map", help="Our column = theirs, as input_tokens=prompt_len, or a model = its variant."
+    ),
 ]
 Components = Annotated[
     Path | None,
@@ -62,8 +64,14 @@ def read_trace(
     """The trace, or exit code 3 with what to do."""
     from ingest.traffic import load_trace
 
+    # A comma separates pairs only where each part is one: names may hold commas.
+    given = [
+        part
+        for item in rename or []
+        for part in (listed(item) if all("=" in p for p in listed(item)) else [item])
+    ]
     return load_trace(
-        path, block_size=block_size, rename=pairs(rename, "--map"), components=components
+        path, block_size=block_size, rename=pairs(given, "--map"), components=components
     )
 
 
