@@ -361,6 +361,8 @@ class Catalogue:
 
         if not model or not model.strip():
             return unpriced("the record names no model")
+        if not vendor:
+            return unpriced("the record names no provider")
         reasons: list[str] = []
         status: Status = "exact"
         billing = vendor

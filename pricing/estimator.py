@@ -120,6 +120,8 @@ def utc_naive(at: datetime | date | str | None) -> datetime:
         return datetime.now(UTC).replace(tzinfo=None)
     if isinstance(at, str):
         at = datetime.fromisoformat(at)
+    if not isinstance(at, date):
+        raise TypeError(f"an instant is a datetime, a date or ISO 8601, not {type(at).__name__}")
     if not isinstance(at, datetime):
         at = datetime(at.year, at.month, at.day)
     return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
@@ -142,8 +144,13 @@ def price_call(
     `at` is when the call happened (naive means UTC; a string is ISO 8601; None means now);
     `tier`, `region` and `seller` override what the usage object and the provider's name say.
     `known_at` prices as the table stood then. Unknown names give status "unpriced" and no cost;
-    impossible counts raise `UsageError`.
+    impossible counts raise `UsageError`, a name that is no text `TypeError`.
     """
+    named = {"provider": provider, "model": model, "tier": tier, "region": region, "seller": seller}
+    for name, value in named.items():
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} must be text, not {type(value).__name__}")
+    provider = provider or ""
     reading = read_usage(usage, provider)
     return price_reading(
         reading,

@@ -67,6 +67,20 @@ def answer(batch: Batch, signal: Signal, kind: str) -> bytes:
     return response.SerializeToString()
 
 
+def ignored(kind: str) -> bytes:
+    """The answer to metrics: accepted, nothing stored, and why (a warning, as OTLP defines it)."""
+    why = "metrics are sums without call ids: nothing of them is stored"
+    if kind == JSON:
+        return json.dumps({"partialSuccess": {"errorMessage": why}}).encode()
+    from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+        ExportMetricsServiceResponse,
+    )
+
+    response = ExportMetricsServiceResponse()
+    response.partial_success.error_message = why
+    return response.SerializeToString()
+
+
 def _response(signal: Signal) -> Any:
     if signal == "traces":
         from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (

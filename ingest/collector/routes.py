@@ -4,16 +4,17 @@ the writer, and answer when they are durable.
 | route | takes | answers |
 | --- | --- | --- |
 | `POST /v1/traces`, `/v1/logs` | OTLP, protobuf or JSON | as OTLP defines, partial success too |
+| `POST /v1/metrics` | OTLP metrics: sums without call ids, never stored | success, and says so |
 | `POST /v1/usage` | own records, provider bodies, LiteLLM payloads; one, a list, or lines | JSON |
 | `POST /v1/litellm` | LiteLLM's generic callback (a payload or a list) and webhook | JSON |
 
     curl -d @response.json -H 'Content-Type: application/json' http://127.0.0.1:8765/v1/usage
     {"accepted": 1, "rejected": 0, "ignored": 0, "errors": []}
 
-2xx: committed. 400: nothing in it can be stored, and why. 401 and 403: who may send. 413: larger
-than the limit, unpacked. 405: not a POST. 415: a content type that a foreign web page could send
-without asking. 429 with Retry-After: too much is waiting. 503 with Retry-After: the store cannot
-write now.
+2xx: committed. 400: nothing in it can be stored, and why. 401 and 403: who may send. 405: not a
+POST. 408: the body did not come in time. 413: larger than the limit, unpacked. 415: a content type
+that a foreign web page could send without asking. 429 with Retry-After: too much is waiting. 503
+with Retry-After: the store cannot write now.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -41,6 +42,8 @@ from ingest.record import Reject, UsageRecord
 _INLINE = 64 * 1024
 _LINES = ("application/x-ndjson", "application/jsonl", "application/x-jsonlines")
 _ERRORS_SHOWN = 20
+_PATIENCE = 60.0
+"""Seconds a body may take: who sends a byte now and then holds memory for nothing."""
 
 
 class Problem(Exception):
@@ -85,6 +88,18 @@ def routes(collector: Collector, *, token: str = "") -> list[Route]:
     async def logs(request: Request) -> Response:
         return await export(request, "logs")
 
+    async def metrics(request: Request) -> Response:
+        # One endpoint setting sends all three signals: an exporter must not fail on this one.
+        kind = otlp.JSON if _type(request) == otlp.JSON else otlp.PROTOBUF
+        try:
+            authorise(request, token)
+            await read_body(request, collector.limits.max_body)
+        except Problem as problem:
+            return Response(
+                otlp.status(problem.reason, kind), problem.status, problem.headers, kind
+            )
+        return Response(otlp.ignored(kind), media_type=kind)
+
     async def usage(request: Request) -> Response:
         key = request.headers.get("idempotency-key", "")[:200]
         return await documents(request, lambda items: reading.read_usage_documents(items, key))
@@ -113,7 +128,7 @@ def routes(collector: Collector, *, token: str = "") -> list[Route]:
             return JSONResponse({"error": problem.reason}, problem.status, problem.headers)
         return JSONResponse(_told(batch))
 
-    doors = {"traces": traces, "logs": logs, "usage": usage, "litellm": litellm}
+    doors = {"traces": traces, "logs": logs, "metrics": metrics, "usage": usage, "litellm": litellm}
     return [
         *(Route(f"/v1/{name}", door, methods=["POST"]) for name, door in doors.items()),
         # The pages behind would answer these with a page of theirs.
@@ -209,10 +224,16 @@ async def read_body(request: Request, limit: int) -> bytes:
     if stated.isdecimal() and int(stated) > limit:
         raise _too_large(limit)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_large(limit)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
+    except TimeoutError as error:
+        raise Problem(408, f"the body did not come within {_PATIENCE:g} seconds") from error
+    except ClientDisconnect as error:
+        raise Problem(400, "the sender left before its body was here") from error
     return await _aside(len(body), gunzip, bytes(body), limit) if packing == "gzip" else bytes(body)
 
 

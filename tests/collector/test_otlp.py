@@ -233,3 +233,13 @@ def test_simple_processor_and_a_stopped_collector(served: Served) -> None:
     span.set_attributes(genai("chatcmpl-again00000000000000000001"))
     span.end()
     assert len(served.rows("SELECT 1 FROM calls WHERE call_key LIKE '%again0%'")) == 1
+
+
+@pytest.mark.parametrize("kind", ["application/x-protobuf", "application/json"])
+def test_metrics_of_the_same_endpoint_are_taken_and_not_stored(served: Served, kind: str) -> None:
+    before = served.rows("SELECT count(*) FROM usage")
+    body = b"{}" if kind.endswith("json") else b""
+    answer = httpx.post(f"{served.url}/v1/metrics", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+    assert b"metrics are sums" in answer.content
+    assert served.rows("SELECT count(*) FROM usage") == before

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -280,3 +283,18 @@ def test_the_lines_of_a_stream_that_count_nothing_are_no_calls(served: Served) -
     closing = {**opening, "response": "", "done": True, "prompt_eval_count": 3, "eval_count": 4}
     answer = post(served, [opening, opening, closing])
     assert (answer.json()["accepted"], answer.json()["rejected"]) == (1, 2)
+
+
+def test_a_sender_that_dawdles_is_let_go_and_holds_up_nobody(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("ingest.collector.routes"), "_PATIENCE", 1.0)
+    port = urlsplit(served.url).port
+    head = b"POST /v1/usage HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=10) as slow:
+        slow.sendall(head + b"Content-Length: 100\r\n\r\n{")
+        assert post(served, chat(771)).status_code == 200
+        assert slow.recv(100).startswith(b"HTTP/1.1 408")
+    with socket.create_connection(("127.0.0.1", port or 0), timeout=10) as leaver:
+        leaver.sendall(head + b"Content-Length: 100\r\n\r\n{")
+    assert post(served, chat(772)).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -356,3 +357,25 @@ def test_an_instant_may_be_a_string_or_a_date(at) -> None:
 def test_a_string_that_is_no_instant_is_an_error() -> None:
     with pytest.raises(ValueError, match="yesterday"):
         price_call("openai", "o3", {"prompt_tokens": 1, "completion_tokens": 0}, at="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"model": 5}, "model must be text, not int"),
+        ({"tier": 5}, "tier must be text, not int"),
+        ({"region": b"us"}, "region must be text, not bytes"),
+        ({"at": 1773000000}, "an instant is a datetime, a date or ISO 8601, not int"),
+    ],
+)
+def test_a_name_or_time_of_another_kind_is_said(change: dict[str, Any], error: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(error)):
+        price_call(
+            **{"provider": "openai", "model": "gpt-5.2", "usage": {"prompt_tokens": 1}, **change}
+        )
+
+
+def test_without_a_provider_a_call_is_unpriced() -> None:
+    for provider in ("", None):
+        priced = price_call(provider, "gpt-5.2", {"prompt_tokens": 1})  # type: ignore[arg-type]
+        assert (priced.cost_usd, priced.reason) == (None, "the record names no provider")
