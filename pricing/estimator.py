@@ -229,9 +229,9 @@ def price_counts(
         return [], route.reason if route.card is None else "the record states no counts"
     vector, why = find_vector(route, at, total_input(counts), catalogue, known_at)
     lines: list[Line] = []
-    for name, meter in METERS.items():
-        quantity = (1 if meter.name == "request" else counts.get(name)) or 0
-        if quantity == 0:
+    for name in METERS:
+        quantity = 1 if name == "request" else counts.get(name)
+        if not quantity:
             continue
         price = vector.prices.get(name) if vector is not None else None
         if price is None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from budgets.check.config import Size, Traffic, fraction
@@ -134,7 +135,7 @@ class Cost:
     hit_share: Fraction | None
     context_share: Fraction | None
 
-    @property
+    @cached_property
     def month(self) -> Interval | None:
         """A month's cost, or None when no calls are known."""
         return None if self.calls is None else self.call.times(self.calls)

@@ -32,8 +32,8 @@ def render(report: Mapping[str, Any], *, color: bool = False, width: int | None 
     out = io.StringIO()
     columns = width or (int(os.environ["COLUMNS"]) if _number(os.environ.get("COLUMNS")) else 80)
     console = Console(
-        file=out, width=max(60, columns), highlight=False, force_terminal=color,
-        no_color=not color, color_system="standard" if color else None,
+        file=out, width=max(60, columns), highlight=False, markup=False, emoji=False,
+        force_terminal=color, no_color=not color, color_system="standard" if color else None,
     )  # fmt: skip
     if report["prompts"]:
         console.print(_prompts(report))
