@@ -269,16 +269,27 @@ def _removed(
     done: Run, tree: GitTree, side: Reader, seen: set[str], changed: Iterable[str],
     counter: Counter, older: CheckConfig | None, paths: Sequence[str],
 ) -> None:  # fmt: skip
-    """Prompts that exist only at the base: what their removal saves."""
+    """Prompts that exist only at the base: what their removal saves.
+
+    A file that is still there but no longer holds a prompt is a problem: it is sent all the same,
+    and nothing measures it.
+    """
     gone = set(changed) - seen
+    lost = {path: why for path, why in done.skipped if not why.startswith("charged to ")}
     config = done.found.config
     discovered = discover(tree, config, paths, report_gaps=False)
     discovered.targets = [
         t for t in discovered.targets
-        if t.path in gone and not (done.found.root / t.path).is_file()
+        if t.path in gone and (t.path in lost or not (done.found.root / t.path).is_file())
     ]  # fmt: skip
     pairs, _, _ = read_all(side, discovered)
     for unit, target in pairs:
+        if unit.path in lost:
+            done.problems.append(
+                Problem("unknown-shape", f"{unit.path} was a prompt at the base and is none now: "
+                        f"{lost[unit.path]}", unit.path, 1, unit.id)
+            )  # fmt: skip
+            continue
         try:
             models = models_of(unit, target, config, done.options)
         except CheckConfigError:

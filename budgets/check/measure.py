@@ -16,6 +16,7 @@ from typing import Any
 from budgets.check.config import Image, Traffic, Variable
 from budgets.check.errors import PromptError
 from budgets.check.prompts import Body, Unit
+from budgets.check.prompts.bodies import as_chat, is_anthropic
 from budgets.check.tree import Tree
 from budgets.check.variables import values
 from pricing.counting import (
@@ -121,7 +122,9 @@ class Counter:
         request = body.as_request()
         try:
             if not body.messages and body.request is None:
-                return _tools_alone(request, model)
+                return _countable(_tools_alone(request, model))
+            if body.request is not None:
+                request = _spoken(request, model)
             endpoint = "chat.completions"
             if (body.request is not None and "messages" not in request) or (
                 body.request is not None and openai_family(model) is None
@@ -130,9 +133,21 @@ class Counter:
             counted = count_request(request, model, endpoint)
         except CountingError as error:
             raise _problem(error) from error
-        if not counted.countable:
-            raise PromptError("server-side", counted.notes[0])
-        return counted
+        return _countable(counted)
+
+
+def _countable(found: RequestTokens) -> RequestTokens:
+    if not found.countable:
+        raise PromptError("server-side", found.notes[0])
+    return found
+
+
+def _spoken(request: dict[str, Any], model: str) -> dict[str, Any]:
+    """The body as the model's maker has it; one written for another's API is brought over."""
+    name = model.lower()
+    if is_anthropic(request) if "claude" in name else "contents" in request and "gemini" in name:
+        return request
+    return as_chat(request)
 
 
 def _tools_alone(request: dict[str, Any], model: str) -> RequestTokens:

@@ -9,6 +9,7 @@ Whatever is not text (an LFS pointer, a binary file, another encoding) is a name
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -123,7 +124,9 @@ class WorkTree:
             what = "is a link to nothing" if os.path.islink(file) else "does not exist"  # noqa: PTH114
             raise PromptError("missing-reference", f"{path} {what}.", path=path) from error
         except (OSError, RuntimeError) as error:
-            raise PromptError("unreadable-file", f"{path}: {error}", path=path) from error
+            loop = isinstance(error, RuntimeError) or error.errno == errno.ELOOP
+            why = "is a link that leads back to itself" if loop else f"cannot be read: {error}"
+            raise PromptError("unreadable-file", f"{path} {why}.", path=path) from error
         if len(data) > MAX_BYTES:
             raise PromptError(
                 "unreadable-file", f"{path} is larger than 64 MiB: not a prompt.", path=path

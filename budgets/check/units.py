@@ -187,6 +187,8 @@ def measure_unit(
             tokens = measure(renders, model, stated.images or (), counter)
             priced = cost(tokens, stated, rates, unit.max_output)
             made.sides[model] = Side(tokens, priced)
+            if priced.context_share is not None and priced.context_share > 1:
+                unit.notes.append(f"does not fit the context window of {model}")
         except PromptError as error:
             problems.append(
                 Problem(error.rule, f"{unit.id}: {error.message}", unit.path, unit.line, unit.id,

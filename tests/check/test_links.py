@@ -107,3 +107,15 @@ def test_a_submodule_is_left_out_by_name(project: Project, tmp_path: Path) -> No
     skipped = project.check().report["skipped"]
     assert [each["path"] for each in skipped] == ["prompts/lib"]
     assert "submodule" in skipped[0]["reason"]
+
+
+def test_a_link_that_leads_back_to_itself_is_named_as_one(project: Project) -> None:
+    project.config("")
+    (project.root / "prompts").mkdir()
+    (project.root / "prompts/a.md").symlink_to("b.md")
+    (project.root / "prompts/b.md").symlink_to("a.md")
+    project.commit()
+    result = project.check()
+    assert set(gaps(result)) == {"unreadable-file"}
+    assert "leads back to itself" in result.report["unmeasured"][0]["message"]
+    assert str(project.root) not in str(result.report["unmeasured"])

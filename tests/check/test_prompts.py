@@ -440,3 +440,148 @@ def test_every_kind_is_measured_for_models_without_a_vocabulary(project: Project
         assert tokens["basis"] == "ratio"
         assert tokens["low"] < tokens["expected"] < tokens["high"]
     assert size(result, "prompts/a.md", "claude-sonnet-4-5") == 1200  # the family's ratio is 1.2
+
+
+REASSIGNED = """
+ONE = "word"
+BEFORE = ONE + " word"
+ONE += " word word"
+AFTER = ONE
+ONE = f"{ONE} word"
+if ONE:
+    EITHER = "word"
+else:
+    EITHER = "word word"
+LATER = "word"
+for _ in ONE:
+    LATER = "word word"
+LEFT, RIGHT = "word", "word"
+class Agent:
+    ONE = "word word word word word"
+    BOTH = ONE + " word"
+def f():
+    made = "word " + LAST
+LAST = "word"
+RING = RING + "word"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [("BEFORE", 2), ("AFTER", 3), ("ONE", 4), ("Agent.BOTH", 6), ("f.made", 2)],
+)
+def test_a_constant_is_what_its_last_assignment_made_it(
+    project: Project, name: str, tokens: int
+) -> None:
+    project.write("app.py", REASSIGNED)
+    result = project.check(f"app.py::{name}", models=ONE)
+    assert size(result, f"app.py::{name}") == tokens
+
+
+@pytest.mark.parametrize("name", ["EITHER", "LATER", "LEFT", "_", "RING"])
+def test_what_depends_on_running_the_module_is_no_constant(project: Project, name: str) -> None:
+    project.write("app.py", REASSIGNED)
+    assert gaps(project.check(f"app.py::{name}", models=ONE)) == ["not-static"]
+
+
+SERVERS = [
+    {"type": "web_search"}, {"type": "custom", "name": "run", "description": "Runs code"},
+    {"type": "computer_20250124", "name": "computer"}, {"googleSearch": {}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_tool_only_the_server_can_count_is_never_passed_over(
+    project: Project, server: dict[str, object], alone: bool
+) -> None:
+    project.write("prompts/tools.json", [server] if alone else [TOOL, server])
+    project.write("prompts/a.md", "word")
+    result = project.check(models=ONE)
+    assert (gaps(result), result.exit_code) == (["server-side"], 3)
+
+
+def test_a_list_of_other_things_is_no_list_of_tools(project: Project) -> None:
+    project.write("prompts/a.json", [{"type": "question", "text": "word"}])
+    project.write("prompts/schema.json", [{"type": "object", "properties": {}}])
+    project.write("prompts/a.md", "word")
+    assert ids(project.check(models=ONE)) == ["prompts/a.md"]
+
+
+CHAT_TOOL = {"type": "function", "function": TOOL}
+THEIR_TOOL = {"name": TOOL["name"], "description": TOOL["description"],
+              "input_schema": TOOL["parameters"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (
+            {"system": [{"type": "text", "text": words(50)}], "tools": [THEIR_TOOL],
+             "max_tokens": 9, "messages": [{"role": "user", "content": "word"}]},
+            {"messages": [{"role": "system", "content": words(50)},
+                          {"role": "user", "content": "word"}], "tools": [CHAT_TOOL]},
+        ),
+        (
+            {"system": "word", "max_tokens": 9, "messages": [
+                {"role": "assistant", "content": [
+                    {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}}]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "t", "content": words(7)},
+                    {"type": "text", "text": "word"}]}]},
+            {"messages": [
+                {"role": "system", "content": "word"},
+                {"role": "assistant", "content": None, "tool_calls": [
+                    {"id": "c", "type": "function",
+                     "function": {"name": "f", "arguments": '{"a": 1}'}}]},
+                {"role": "tool", "tool_call_id": "c", "content": words(7)},
+                {"role": "user", "content": "word"}]},
+        ),
+        (
+            {"systemInstruction": {"parts": [{"text": words(20)}]},
+             "tools": [{"functionDeclarations": [TOOL]}],
+             "contents": [{"role": "user", "parts": [{"text": "word"}]},
+                          {"role": "model", "parts": [{"text": words(3)}]}]},
+            {"messages": [{"role": "system", "content": words(20)},
+                          {"role": "user", "content": "word"},
+                          {"role": "assistant", "content": words(3)}], "tools": [CHAT_TOOL]},
+        ),
+    ],
+)  # fmt: skip
+def test_a_body_for_another_makers_api_is_the_same_request_here(
+    project: Project, theirs: dict[str, object], ours: dict[str, object]
+) -> None:
+    from pricing.counting import count_request
+
+    project.write("prompts/a.json", theirs)
+    result = project.check(models=ONE)
+    assert size(result, "prompts/a.json") == count_request(ours, "gpt-4o").total
+
+
+def test_what_another_makers_api_does_not_have_is_not_left_out(project: Project) -> None:
+    document = {"type": "document", "source": {"type": "text", "data": words(99)}}
+    content = [document, {"type": "text", "text": "word"}]
+    body = {"system": "word", "max_tokens": 9, "messages": [{"role": "user", "content": content}]}
+    project.write("prompts/a.json", body)
+    result = project.check(models=ONE)
+    assert gaps(result) == ["unknown-shape"]
+    assert "a part of the kind document" in result.report["unmeasured"][0]["message"]
+
+
+def test_bedrocks_tools_are_tools(project: Project) -> None:
+    spec = {"name": TOOL["name"], "description": TOOL["description"],
+            "inputSchema": {"json": TOOL["parameters"]}}  # fmt: skip
+    project.write("prompts/a.json", {"tools": [{"toolSpec": spec}]})
+    project.write("prompts/b.json", {"tools": [CHAT_TOOL]})
+    result = project.check(models=ONE)
+    assert size(result, "prompts/a.json") == size(result, "prompts/b.json")
+
+
+def test_an_empty_prompt_and_one_that_cannot_be_sent_say_so(project: Project) -> None:
+    project.write("prompts/a.md", " \n")
+    project.write("prompts/b.md", words(10_000))
+    project.write("prompts/c.md", words(10_001))
+    result = project.check(models=ONE)
+    assert [prompt(result, i)["notes"] for i in ids(result)] == [
+        ["is empty"], [], ["does not fit the context window of gpt-4o"],
+    ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -385,3 +386,17 @@ def test_a_fault_in_a_shared_expression_names_the_right_file(project: Project) -
         ("prompts/aa.j2", 2), ("prompts/bb.j2", 2), ("prompts/a.j2", 2), ("prompts/b.j2", 2),
     ]  # fmt: skip
     assert all("<template>" not in p["message"] for p in result.report["unmeasured"])
+
+
+@pytest.mark.parametrize("now", [{"text": "word"}, b"\x00\x01\x02" * 50])
+def test_a_prompt_that_becomes_unreadable_is_no_removed_prompt(project: Project, now: Any) -> None:
+    project.config("")
+    project.write("prompts/a.json", [{"role": "user", "content": "word"}])
+    project.write("prompts/b.md", "word")
+    project.commit()
+    project.branch()
+    project.write("prompts/a.json", now)
+    project.commit()
+    result = project.check(base="main")
+    assert (gaps(result), result.exit_code) == (["unknown-shape"], 3)
+    assert "was a prompt at the base and is none now" in result.report["unmeasured"][0]["message"]

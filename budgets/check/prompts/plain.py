@@ -45,7 +45,7 @@ def unit(
 
 def hints(source: str) -> list[str]:
     """What a reader should know about the text: line ends, escapes, embedded images."""
-    notes = []
+    notes = [] if source.strip() else ["is empty"]
     if "\r\n" in source:
         notes.append("has CRLF line ends, counted as they stand")
     if source.count("\\u") > 50:

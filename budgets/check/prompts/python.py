@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from typing import Any
+from typing import Any, NamedTuple
 
 from budgets.check.errors import PromptError
 from budgets.check.prompts import chat, tools
@@ -58,11 +58,13 @@ def read(path: str, context: Context, name: str) -> list[Unit]:
         raise PromptError(
             "unreadable-file", f"{path}:{line}: not valid Python: {error}.", path=path, line=line
         ) from error
-    scope = _constants(module.body)
-    node = _find(module.body, name.split("."))
-    if node is None:
+    found = _find(module.body, name.split("."), {})
+    if found is None:
         raise PromptError("not-static", f"{path} has no constant {name}.", path=path)
+    node, line, scope = found
     try:
+        if node is None:
+            raise _NotStatic(ast.Pass(lineno=line), "what it is depends on running the module")
         value = _value(node, scope, 0)
     except _NotStatic as error:
         raise PromptError(
@@ -104,34 +106,85 @@ def _fill(text: str, values: Any, path: str) -> str:
     return format_fields(text, values, path)
 
 
-def _constants(body: list[ast.stmt]) -> dict[str, ast.expr]:
-    found: dict[str, ast.expr] = {}
+class _Assigned(NamedTuple):
+    """One assignment: its line, where it ends, and its value (None: it depends on a condition)."""
+
+    line: int
+    end: tuple[int, int]
+    value: ast.expr | None
+
+
+Scope = dict[str, list[_Assigned]]
+
+
+def _constants(body: list[ast.stmt]) -> Scope:
+    """Every assignment in a body, in order.
+
+    `X += "more"` is `X = X + "more"`. What an `if`, a loop or a `try` assigns depends on running
+    the module: the name is not static from there on.
+    """
+    found: Scope = {}
+
+    def add(name: str, statement: ast.stmt, value: ast.expr | None) -> None:
+        end = (statement.end_lineno or statement.lineno, statement.end_col_offset or 0)
+        found.setdefault(name, []).append(_Assigned(statement.lineno, end, value))
+
     for statement in body:
-        if isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                if isinstance(target, ast.Name):
-                    # Assigned twice: which one holds depends on running the module.
-                    found[target.id] = statement.value
-        elif (
-            isinstance(statement, ast.AnnAssign)
-            and isinstance(statement.target, ast.Name)
-            and statement.value is not None
-        ):
-            found[statement.target.id] = statement.value
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    for name, whole in _targets(target):
+                        add(name, statement, value if whole else None)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                add(name, statement, value)
+            case ast.AugAssign(target=ast.Name(id=name) as before, op=op, value=value):
+                joined = ast.copy_location(ast.BinOp(before, op, value), statement)
+                add(name, statement, joined)
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                pass
+            case _:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                        add(node.id, statement, None)
     return found
 
 
-def _find(body: list[ast.stmt], parts: list[str]) -> ast.expr | None:
+def _targets(target: ast.expr) -> list[tuple[str, bool]]:
+    """The names a target assigns, and whether each gets the whole value."""
+    if isinstance(target, ast.Name):
+        return [(target.id, True)]
+    stored = (n for n in ast.walk(target) if isinstance(n, ast.Name))
+    return [(n.id, False) for n in stored if isinstance(n.ctx, ast.Store)]
+
+
+def _find(
+    body: list[ast.stmt], parts: list[str], outer: Scope
+) -> tuple[ast.expr | None, int, Scope] | None:
+    """The last value of a constant, its line, and the names it may refer to."""
+    scope = {**outer, **_constants(body)}
     if len(parts) == 1:
-        return _constants(body).get(parts[0])
+        own = _constants(body).get(parts[0])
+        return (own[-1].value, own[-1].line, scope) if own else None
     for statement in body:
         inner = isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if inner and statement.name == parts[0]:
-            return _find(statement.body, parts[1:])
+            return _find(statement.body, parts[1:], scope)
     return None
 
 
-def _value(node: ast.expr, scope: dict[str, ast.expr], depth: int) -> Any:
+def _assigned(node: ast.Name, scope: Scope) -> ast.expr:
+    """The value a name has where it is used: of the assignment before that place."""
+    if node.id not in scope:
+        raise _NotStatic(node, f"{node.id} is not a constant of this module")
+    every = scope[node.id]
+    before = [each for each in every if each.end <= (node.lineno, node.col_offset)]
+    value = (before or every)[-1].value
+    if value is None:
+        raise _NotStatic(node, f"what {node.id} is depends on running the module")
+    return value
+
+
+def _value(node: ast.expr, scope: Scope, depth: int) -> Any:
     if depth > 200:
         raise _NotStatic(node, "it refers to itself")
     deeper = depth + 1
@@ -140,10 +193,8 @@ def _value(node: ast.expr, scope: dict[str, ast.expr], depth: int) -> Any:
             return value
         case ast.JoinedStr(values=parts):
             return _joined(parts, scope, deeper)
-        case ast.Name(id=name) if name in scope:
-            return _value(scope[name], scope, deeper)
-        case ast.Name(id=name):
-            raise _NotStatic(node, f"{name} is not a constant of this module")
+        case ast.Name():
+            return _value(_assigned(node, scope), scope, deeper)
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             return _add(_value(left, scope, deeper), _value(right, scope, deeper), node)
         case ast.BinOp(op=ast.Mult(), left=left, right=right):
@@ -194,7 +245,7 @@ def _add(left: Any, right: Any, node: ast.expr) -> Any:
     raise _NotStatic(node, "a sum of something else than texts")
 
 
-def _joined(parts: list[ast.expr], scope: dict[str, ast.expr], depth: int) -> Any:
+def _joined(parts: list[ast.expr], scope: Scope, depth: int) -> Any:
     out: list[str] = []
     holes = False
     for part in parts:
@@ -219,7 +270,7 @@ def _joined(parts: list[ast.expr], scope: dict[str, ast.expr], depth: int) -> An
     return _Holes(text) if holes else text.replace("{{", "{").replace("}}", "}")
 
 
-def _call(node: ast.Call, scope: dict[str, ast.expr], depth: int) -> Any:
+def _call(node: ast.Call, scope: Scope, depth: int) -> Any:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name in _DEDENT and len(node.args) == 1 and not node.keywords:
         text = _value(node.args[0], scope, depth)
@@ -238,7 +289,7 @@ def _call(node: ast.Call, scope: dict[str, ast.expr], depth: int) -> Any:
     raise _NotStatic(node, f"`{ast.unparse(node)[:60]}` is a call")
 
 
-def _join(node: ast.Call, scope: dict[str, ast.expr], depth: int) -> Any:
+def _join(node: ast.Call, scope: Scope, depth: int) -> Any:
     assert isinstance(node.func, ast.Attribute)
     glue = _value(node.func.value, scope, depth)
     items = node.args[0]

@@ -1,7 +1,9 @@
-"""Tool definitions: OpenAI `tools`, MCP tool lists and single tools, JSON Lines of functions.
+"""Tool definitions: OpenAI's, Anthropic's, Gemini's, Bedrock's, MCP's; lists, single, JSON Lines.
 
 All are brought into OpenAI's form and counted as the tools of a request, because providers render
-them anew: pretty JSON of 2,246 tokens was billed as 1,573.
+them anew: pretty JSON of 2,246 tokens was billed as 1,573. A tool of the server's own
+(`web_search`, `computer_20250124`) stays what it is, so that the count says who alone knows it: a
+list is never passed over because of one such entry.
 """
 
 from __future__ import annotations
@@ -9,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_SCHEMAS = ("parameters", "inputSchema", "input_schema")
+_SCHEMAS = ("parameters", "inputSchema", "input_schema", "parametersJsonSchema")
+# Tools that are no function: each maker's own, run by its server or the client in a fixed way.
+_KINDS = (
+    "custom", "web_search", "web_fetch", "file_search", "computer", "code_interpreter", "bash_",
+    "code_execution", "image_generation", "mcp", "local_shell", "shell", "apply_patch",
+    "text_editor_", "str_replace_", "memory_", "tool_search",
+)  # fmt: skip
+_GEMINI = {
+    "googleSearch", "google_search", "codeExecution", "code_execution", "urlContext", "url_context",
+    "googleSearchRetrieval", "google_search_retrieval", "fileSearch", "computerUse", "googleMaps",
+}  # fmt: skip
 
 
 def normal(tool: Any) -> dict[str, Any] | None:
@@ -19,6 +31,11 @@ def normal(tool: Any) -> dict[str, Any] | None:
     function = tool.get("function")
     if tool.get("type") == "function" and isinstance(function, Mapping):
         return {"type": "function", "function": dict(function)}
+    spec = tool.get("toolSpec")
+    if isinstance(spec, Mapping):  # Bedrock wraps both the tool and its schema
+        inner = spec.get("inputSchema")
+        given = inner.get("json") if isinstance(inner, Mapping) else None
+        return normal({**spec, "inputSchema": given if isinstance(given, Mapping) else {}})
     name = tool.get("name")
     schema = next((tool[key] for key in _SCHEMAS if isinstance(tool.get(key), Mapping)), None)
     if not isinstance(name, str) or (schema is None and tool.get("type") != "function"):
@@ -37,16 +54,42 @@ def tools_of(data: Any) -> list[dict[str, Any]] | None:
         result = data.get("result")
         if isinstance(result, Mapping) and "tools" in result:
             return tools_of(result["tools"])
-        if isinstance(data.get("tools"), list) and not _speaks(data):
-            return tools_of(data["tools"])
-        if isinstance(data.get("functions"), list) and not _speaks(data):
-            return tools_of(data["functions"])
+        declared = _declared(data)
+        for inner in (data.get("tools"), data.get("functions"), declared):
+            if isinstance(inner, list) and not _speaks(data):
+                return tools_of(inner)
         one = normal(data)
         return [one] if one else None
     if not isinstance(data, list) or not data:
         return None
-    made = [normal(each) for each in data]
-    return [each for each in made if each] if all(made) else None
+    made: list[dict[str, Any]] = []
+    for each in data:
+        declared = _declared(each)
+        found = (tools_of(declared) if declared else None) or [normal(each) or _of_server(each)]
+        if None in found:
+            return None
+        made += [tool for tool in found if tool]
+    return made
+
+
+def _declared(tool: Any) -> list[Any] | None:
+    """Gemini's function declarations, under either spelling."""
+    if not isinstance(tool, Mapping):
+        return None
+    found = tool.get("functionDeclarations") or tool.get("function_declarations")
+    return found if isinstance(found, list) and found else None
+
+
+def _of_server(tool: Any) -> dict[str, Any] | None:
+    """A tool that is no function, as it stands; None when it is no tool."""
+    if not isinstance(tool, Mapping) or {"role", "content"} & tool.keys():
+        return None
+    kind = tool.get("type")
+    if isinstance(kind, str) and kind.startswith(_KINDS):
+        return dict(tool)
+    # Gemini's are a lone key: {"googleSearch": {}}.
+    lone = next(iter(tool), "") if len(tool) == 1 else ""
+    return {"type": lone} if lone in _GEMINI else None
 
 
 def _speaks(data: Mapping[str, Any]) -> bool:
