@@ -139,6 +139,10 @@ class Simulator:
         provider, variant = self._variant(request.get("model"))
         tier = self._tier(request.get("service_tier"), provider, variant)
         effort = _effort(request, variant)
+        if endpoint == "chat.completions" and request.get("messages") == []:
+            raise MockError(
+                400, "empty_array", "messages is empty: at least one is needed", "messages"
+            )
         try:
             counted = count_request(request, variant.id, endpoint)
         except (RequestError, UnknownModelError) as error:

@@ -15,6 +15,7 @@ is 200 uncached, 800 cached and 50 output tokens.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -72,6 +73,8 @@ class ChatBody:
         except UsageError as error:
             yield reject(error, envelope.line, body.get("usage_breakdown"))
             return
+        if isinstance(model, str) and _SEARCHING.search(model):
+            reading.flags.append("a search model bills a search a call beside its tokens: not here")
         response_id = body.get("id")
         yield from make_records(
             reading,
@@ -92,6 +95,9 @@ class ChatBody:
             final=any(v is not None for v in reading.counts.values()),
             content=None if response_id else [body.get("model"), usage, str(envelope.time)],
         )
+
+
+_SEARCHING = re.compile(r"-search-(?:preview|api)(?:-|$)")
 
 
 def _compound(body: Mapping[str, Any], reading: Reading, envelope: Envelope) -> str | None:

@@ -212,8 +212,10 @@ def test_models_and_refusals(mock: Start) -> None:
         running.client.chat.completions.create(
             model="gpt-5.2-chat-latest", messages=HELLO, service_tier="flex"
         )
+    with pytest.raises(openai.BadRequestError, match="messages is empty"):
+        running.client.chat.completions.create(model="gpt-5.2", messages=[])
     assert running.rows("SELECT count(*), sum(input_total), bool_and(failed) FROM usage") == [
-        (3, 0, True)
+        (4, 0, True)
     ]
 
 

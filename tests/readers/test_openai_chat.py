@@ -79,3 +79,19 @@ def test_a_time_that_is_none_is_said_not_hidden() -> None:
     (call,) = calls(read_lines(bodies, [{"ts": "31/12/2025", "response": body}]))
     assert call.time_assumed
     assert call.flags == ["ts = '31/12/2025' is no time this reads: the file's is assumed"]
+
+
+def test_a_search_models_fee_is_told() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    for model, told in (("gpt-4o-search-preview-2025-03-11", 1), ("gpt-4o", 0)):
+        body = {"id": "chatcmpl-Search0000000000001", "object": "chat.completion", "model": model}
+        (record,) = calls(read_lines(bodies, [{**body, "usage": usage}]))
+        assert len(record.flags) == told
+
+
+def test_an_empty_model_is_the_addresss_deployment() -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    url = "https://my.openai.azure.com/openai/deployments/prod-gpt/chat/completions"
+    line = {"url": url, "response": {"object": "chat.completion", "model": "", "usage": usage}}
+    (record,) = calls(read_lines(bodies, [line]))
+    assert record.model == "prod-gpt"
