@@ -602,3 +602,12 @@ def test_fast_mode_of_the_older_opus(model: str, at: str, cost: str | None) -> N
     usage = {"input_tokens": 200_000, "output_tokens": 0, "speed": "fast"}
     priced = price_call("anthropic", model, usage, at=at)
     assert priced.cost_usd == (None if cost is None else Decimal(cost) / 5)
+
+
+@pytest.mark.parametrize(("prompt", "rate"), [(272_000, "2.5"), (272_001, "5")])
+def test_writes_for_twelve_hours_cost_twice_the_input(prompt: int, rate: str) -> None:
+    details = {"cache_write_tokens": 1000, "cache_write_tokens_details": {"ttl_12h_tokens": 1000}}
+    usage = {"input_tokens": prompt, "output_tokens": 0, "input_tokens_details": details}
+    priced = price_call("openai", "gpt-6.1-terra", usage, at="2026-11-10", tier="default")
+    (line,) = [line for line in priced.lines if line.meter == "cache_write_12h"]
+    assert (line.price_usd_per, line.status) == (f"{rate} per 1M", priced.status)
