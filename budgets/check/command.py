@@ -104,6 +104,10 @@ def register(
                     )
                 )  # fmt: skip
         except CheckConfigError as error:
+            if form == "github":  # a job's page shows annotations, not what a step printed
+                from budgets.check.outputs import github
+
+                typer.echo(github.fault(str(error)))
             raise _fail(str(error)) from error
         for name, path in outputs:
             _save(render(result.report, name), path)

@@ -2,7 +2,8 @@
 
 The configuration's globs work as in .gitignore's simpler half: `*` within a folder, `**` across
 folders. Example: without any configuration `prompts/answer.md`, `AGENTS.md` and
-`skills/pdf/SKILL.md` are found, `prompts/README.md` and `src/main.py` are not.
+`skills/pdf/SKILL.md` are found, `prompts/README.md` and `src/main.py` are not. Of tools these are
+`tools.json`, `functions.json` and their kin; a `tools` folder is more often one of scripts.
 
 A path, glob or section that matches nothing is reported: a check of nothing never passes.
 """
@@ -23,11 +24,13 @@ from budgets.check.tree import Tree
 _NAMES = {
     "AGENTS.md", "AGENT.md", "CLAUDE.md", "GEMINI.md", "SKILL.md", ".cursorrules",
     ".windsurfrules", ".clinerules", "copilot-instructions.md", "skprompt.txt",
-    "promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json",
+    "promptfooconfig.yaml", "promptfooconfig.yml", "promptfooconfig.json", "tools.json",
+    "tools.jsonl", "tools.yaml", "tools.yml", "functions.json", "tool_definitions.json",
 }  # fmt: skip
 _ENDINGS = (
     ".prompty", ".prompt", ".prompt.md", ".prompt.txt", ".prompt.yaml", ".prompt.yml",
-    ".prompt.json", ".instructions.md", ".mdc",
+    ".prompt.json", ".instructions.md", ".mdc", ".tools.json", ".tool.json", "_tools.json",
+    "-tools.json",
 )  # fmt: skip
 _PROMPT_FOLDERS = {"prompts", "prompt", "prompt_templates", "system_prompts"}
 _READABLE = {

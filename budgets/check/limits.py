@@ -127,7 +127,13 @@ def _size(
 
 
 def _percent(share: Fraction) -> str:
-    return f"{float(share * 100):.3g} %"
+    """Three digits of a small share, whole percents of one that is many times the whole.
+
+    >>> _percent(Fraction(1, 3)), _percent(Fraction(80))
+    ('33.3 %', '8,000 %')
+    """
+    amount = float(share * 100)
+    return f"{amount:,.0f} %" if amount >= 1000 else f"{amount:.3g} %"
 
 
 def _change(
@@ -146,7 +152,7 @@ def _change(
     percent = Fraction(grown * 100, before)
     if percent > Fraction(most):
         yield (
-            "max-increase-percent", f"+{float(percent):.3g} % tokens on {model} ({before:,} → "
+            "max-increase-percent", f"+{_percent(percent / 100)} tokens on {model} ({before:,} → "
             f"{tokens:,}), above the allowed +{most} %", f"{float(percent):.2f}", str(most),
         )  # fmt: skip
 

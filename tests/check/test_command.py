@@ -91,6 +91,14 @@ def test_the_step_summary_is_appended(
     assert summary.read_text().startswith("before\n<!-- tokenbooks-check -->\n### ✅")
 
 
+def test_a_wrong_configuration_is_annotated_too(project: Project, cli: Any) -> None:
+    project.write("tokenbooks.toml", "[check]\nmodle = 'gpt-4o'\n")
+    done = cli("check", "-f", "github")
+    assert done.exit_code == 2
+    assert done.stdout.startswith("::error title=tokenbooks::")
+    assert "check.modle" in done.stdout
+
+
 def test_pyproject_holds_the_section_too(project: Project, cli: Any) -> None:
     project.write("prompts/a.md", words(10))
     project.write(

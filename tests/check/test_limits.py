@@ -556,3 +556,13 @@ def test_gaps_do_not_hide_limits(project: Project) -> None:
     assert (rules(result), gaps(result), result.exit_code) == (
         ["max-tokens"], ["undefined-variable"], 3,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [(120, "+20 %"), (1099, "+999 %"), (1100, "+1,000 %"), (8100, "+8,000 %")],
+)
+def test_a_share_is_said_in_plain_numbers(project: Project, after: int, said: str) -> None:
+    result = changed(project, "[check.limits]\nmax_increase_percent = 10", 100, after)
+    (finding,) = result.report["findings"]
+    assert f": {said} tokens on gpt-4o" in finding["message"]

@@ -585,3 +585,14 @@ def test_an_empty_prompt_and_one_that_cannot_be_sent_say_so(project: Project) ->
     assert [prompt(result, i)["notes"] for i in ids(result)] == [
         ["is empty"], [], ["does not fit the context window of gpt-4o"],
     ]  # fmt: skip
+
+
+def test_tools_are_found_by_their_names(project: Project) -> None:
+    for path in ("app/tools.json", "app/search_tools.json", "functions.json", "x.tools.json"):
+        project.write(path, [CHAT_TOOL])
+    project.write("tools/build.json", {"name": "build"})
+    project.write("app/tools.yaml", "tools:\n- name: f\n  inputSchema: {type: object}\n")
+    assert ids(project.check(models=ONE)) == [
+        "app/search_tools.json", "app/tools.json", "app/tools.yaml", "functions.json",
+        "x.tools.json",
+    ]  # fmt: skip

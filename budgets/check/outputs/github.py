@@ -27,6 +27,11 @@ def render(report: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fault(message: str) -> str:
+    """The annotation of a check that could not begin: its configuration is wrong."""
+    return f"::error title=tokenbooks::{_data(message)}"
+
+
 def _within(lines: list[str], level: str) -> list[str]:
     if len(lines) <= PER_LEVEL:
         return lines
