@@ -179,7 +179,7 @@ def count_request(request: Mapping[str, Any], model: str, endpoint: str) -> Requ
     if vendor.bare_elsewhere:
         low -= added  # another seller of the same model bills the words alone
     how = f"in {counter.encoding}" + ("" if counter.own else f" times {vendor.text}")
-    notes = [f"Counted {how} ({vendor.name}): {vendor.found}"]
+    notes = [f"Counted {how} ({vendor.name}): {' '.join(vendor.found.split())}"]
     basis = Basis.RECONSTRUCTED if counter.own else Basis.RATIO
     if pieces.unknown:
         basis = Basis.UNKNOWN

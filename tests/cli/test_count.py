@@ -46,6 +46,30 @@ def test_a_request_body_is_counted_with_its_frame(tokenbooks: Run, workdir: Path
     assert json.loads(tokenbooks("count", talk, "--model", "gpt-4o", "--json")[1])["total"] == 8
 
 
+def test_a_batch_line_is_its_body(tokenbooks: Run, workdir: Path) -> None:
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": HI}
+    file = write(workdir / "batch.jsonl", line)
+    assert json.loads(tokenbooks("count", file, "--json")[1])["total"] == 8
+
+
+def test_json_that_is_no_body_is_said_to_be_text(tokenbooks: Run, workdir: Path) -> None:
+    file = write(workdir / "tools.json", [{"type": "function", "function": {"name": "f"}}])
+    code, _, err = tokenbooks("count", file, "--model", "gpt-4o")
+    assert code == 0 and "no request body: counted as the plain text" in err
+    assert "no request body" not in tokenbooks("count", file, "--model", "gpt-4o", "--text")[2]
+
+
+def test_an_earlier_date_has_its_own_rules(tokenbooks: Run, workdir: Path) -> None:
+    file = write(workdir / "r.json", {"model": "gpt-4o", "input": "hi"})
+
+    def total(*more: str) -> int:
+        return json.loads(tokenbooks("count", file, "--json", *more)[1])["total"]
+
+    assert (total(), total("--at", "2025-03-12")) == (8, 26)
+    code, _, err = tokenbooks("count", file, "--at", "spring")
+    assert code == 2 and "is not a date" in err
+
+
 def test_standard_input(tokenbooks: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     class Pipe:
         buffer = io.BytesIO(b"hello world")

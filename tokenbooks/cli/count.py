@@ -16,6 +16,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +61,10 @@ def count(
     as_text: Annotated[
         bool, typer.Option("--text", help="Count a JSON body as the plain text it is.")
     ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", help="When it was sent, as 2025-03-12: APIs added other text then."),
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Count the tokens of a text or of a whole request as it will be billed.
@@ -68,6 +73,11 @@ def count(
     """
     from pricing.counting import count_request, count_text, endpoint_of
 
+    try:
+        sent = datetime.fromisoformat(at) if at else None
+    except ValueError:
+        fail(f"--at {at}: is not a date or an instant, such as 2025-03-12", MISUSE)
+        raise
     raw = _read(file)
     body = None if as_text else _body(raw)
     if body is None:
@@ -77,13 +87,15 @@ def count(
     else:
         if not (model or body.get("model")):
             fail(f"the body names no model: {_ASK_MODEL}", MISUSE)
-        counted = count_request(body, model, endpoint or endpoint_of(body, model))
+        counted = count_request(body, model, endpoint or endpoint_of(body, model), sent)
     if json_:
         kind = "text" if body is None else "request"
         parts = {"text": counted.total} if body is None else {}
         print_json({"file": file, "kind": kind, "parts": parts, **_plain(counted)})
     else:
         _print(counted)
+        if body is None and not as_text and raw.lstrip().startswith((b"{", b"[")):
+            note("JSON, but no request body: counted as the plain text it is")
 
 
 def _plain(counted: RequestTokens | TextTokens) -> dict[str, Any]:
@@ -125,6 +137,11 @@ def _body(raw: bytes) -> Mapping[str, Any] | None:
     if isinstance(document, list):
         talk = bool(document) and all(isinstance(m, dict) and "role" in m for m in document)
         return {"messages": document} if talk else None
+    # A line of a batch file, or a logged pair, holds the body that was sent.
+    for key in ("body", "request"):
+        inner = document.get(key)
+        if isinstance(inner, dict) and any(k in inner for k in _BODY_KEYS):
+            return inner
     return document if any(k in document for k in _BODY_KEYS) else None
 
 
