@@ -1,8 +1,8 @@
-"""Write docs/commands.md and the manual page docs/tokenbooks.1 from the commands themselves, and
-the table of formats in the README from the readers: `python docs/make_reference.py`. Read the
-second with `man -l docs/tokenbooks.1`.
+"""Write docs/commands.md and the manual page docs/tokenbooks.1 from the commands themselves, the
+table of formats in the README from the readers, and the constants in docs/counting.md from the
+counting tables: `python docs/make_reference.py`. Read the second with `man -l docs/tokenbooks.1`.
 
-A test holds all three equal to what this makes, so the reference cannot drift from the program.
+A test holds all four equal to what this makes, so the reference cannot drift from the program.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ FORMATS = re.compile(
     r"(?<=<!-- formats: python docs/make_reference.py -->\n).*?(?=<!-- end -->)", re.S
 )
 """The part of the README that is made here."""
+COUNTING = Path(__file__).with_name("counting.md")
+CONSTANTS = re.compile(
+    r"(?<=<!-- constants: python docs/make_reference.py -->\n).*?(?=<!-- end -->)", re.S
+)
+"""The tables of docs/counting.md that are made here."""
 
 _HEAD = """# Commands
 
@@ -187,7 +192,51 @@ def formats() -> str:
     return "\n".join(["", *lines, "", ""])
 
 
+def constants() -> str:
+    """What requests cost beyond their text, a rule set and endpoint at a time, and how found."""
+    from pricing.counting.families import table, vendor_table
+
+    families: dict[str, list[str]] = {}
+    for name, row in table()["family"].items():
+        if "rules" in row:
+            families.setdefault(row["rules"], []).append(name)
+    lines = ["### OpenAI", ""]
+    for rules, sets in table()["rules"].items():
+        for part, endpoint in (("default", "Chat Completions"), ("responses", "Responses")):
+            if part not in sets:
+                continue
+            own = {k: v for k, v in sets[part].items() if k not in ("found", "seen")}
+            like = sets.get("like") if part == "default" else "default"
+            base = f"As `{like}`, but: " if like else ""
+            numbers = ", ".join(f"`{k}` {_value(v)}" for k, v in own.items())
+            seen = ", ".join(f"{k} {n:,}" for k, n in sets[part].get("seen", {}).items())
+            lines += [
+                f"**{rules}, {endpoint}** ({', '.join(families[rules])}). {base}{numbers}.",
+                "", f"*How found.* {' '.join(sets[part]['found'].split())}",
+                "", f"*Recordings.* {seen}.", "",
+            ]  # fmt: skip
+    lines += ["### Images", "", "| rule | numbers | how found |", "| --- | --- | --- |"]
+    for rules in (table()["image"], vendor_table()["image"]):
+        for name, row in rules.items():
+            numbers = ", ".join(f"{k} {_value(v)}" for k, v in row.items() if k != "found")
+            lines.append(f"| {name} | {_cell(numbers)} | {_cell(row['found'])} |")
+    lines += ["", "### Other vendors", "", "| family | numbers | how found |", "| --- | --- | --- |"]
+    for name, row in vendor_table()["vendor"].items():
+        own = {k: v for k, v in row.items() if k not in ("found", "models") and v}
+        numbers = ", ".join(f"{k} {_value(v)}" for k, v in own.items())
+        lines.append(f"| {name} | {_cell(numbers)} | {_cell(row['found'])} |")
+    return "\n".join(["", *lines, "", ""])
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{k} {_value(v)}" for k, v in value.items()) + ")"
+    return "yes" if value is True else "no" if value is False else str(value)
+
+
 if __name__ == "__main__":
+    made = CONSTANTS.sub(lambda _: constants(), COUNTING.read_text("utf-8"))
+    COUNTING.write_text(made, encoding="utf-8")
     PAGE.write_text(reference(), encoding="utf-8")
     MANUAL.write_text(manual_page(), encoding="utf-8")
     README.write_text(FORMATS.sub(lambda _: formats(), README.read_text("utf-8")), encoding="utf-8")

@@ -37,6 +37,12 @@ def test_the_table_of_formats_is_what_the_readers_say() -> None:
     assert found.group() == MAKE["formats"](), "run `python docs/make_reference.py`"
 
 
+def test_the_counting_page_states_the_constants_in_force() -> None:
+    found = MAKE["CONSTANTS"].search(MAKE["COUNTING"].read_text("utf-8"))
+    assert found is not None, "docs/counting.md has no place for the constants"
+    assert found.group() == MAKE["constants"](), "run `python docs/make_reference.py`"
+
+
 def test_the_manual_page_formats_without_a_warning() -> None:
     if shutil.which("groff") is None:
         pytest.skip("no groff to format the manual page with")

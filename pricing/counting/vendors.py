@@ -32,7 +32,7 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(
     r"(:free|:thinking|:nitro|-v\d+:\d+|-latest|-preview|-exp|-\d{8}|-\d{4}-\d{2}-\d{2}"
-    r"|-\d{2}-\d{2}|-\d{4}|-\d{3}|@\d{8})$"
+    r"|-\d{2}-\d{2}|-\d{4}|-\d{3}|@\d{8}|@\d{3}|@default|@latest)$"
 )
 
 

@@ -24,6 +24,7 @@ CLAUDE = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content":
         ("models/gemini-2.5-flash-preview-05-20", "gemini-2.5"),
         ("google/gemini-2.5-flash", "gemini-2.5"),
         ("gemini-2.0-flash-001", "gemini-2.0"),
+        ("gemini-1.5-flash-002@default", "gemini-2.0"),
         ("gemini-3-flash-preview", "gemini-3"),
         ("deepseek-chat", "deepseek"),
         ("mistral-small-latest", "mistral-small"),
