@@ -220,7 +220,13 @@ def constants() -> str:
         for name, row in rules.items():
             numbers = ", ".join(f"{k} {_value(v)}" for k, v in row.items() if k != "found")
             lines.append(f"| {name} | {_cell(numbers)} | {_cell(row['found'])} |")
-    lines += ["", "### Other vendors", "", "| family | numbers | how found |", "| --- | --- | --- |"]
+    lines += [
+        "",
+        "### Other vendors",
+        "",
+        "| family | numbers | how found |",
+        "| --- | --- | --- |",
+    ]
     for name, row in vendor_table()["vendor"].items():
         own = {k: v for k, v in row.items() if k not in ("found", "models") and v}
         numbers = ", ".join(f"{k} {_value(v)}" for k, v in own.items())

@@ -32,6 +32,7 @@ class Family:
     rules: str | None
     image: str | None
     keeps_reasoning: bool = False  # may bill reasoning from before the last user message
+    assumed: bool = False  # encoding and rules are those of a relative, nothing is recorded
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def vendor_images() -> Mapping[str, Any]:
 def _by_model() -> Mapping[str, Family]:
     models: dict[str, Family] = {}
     for name, row in table()["family"].items():
-        kept = row.get("keeps_reasoning", False)
-        family = Family(name, row["encoding"], row.get("rules"), row.get("image"), kept)
+        own = {k: v for k, v in row.items() if k not in ("models", "rules", "image")}
+        family = Family(name, rules=row.get("rules"), image=row.get("image"), **own)
         models.update(dict.fromkeys(row["models"], family))
     return models
 

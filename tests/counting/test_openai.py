@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.counting import Basis, RequestError, UnknownModelError, count_request, endpoint_of
+from pricing.counting import (
+    Basis,
+    RequestError,
+    UnknownModelError,
+    count_request,
+    count_text,
+    endpoint_of,
+)
 from pricing.counting.encode import encoder
 
 HI = [{"role": "user", "content": "hi"}]
@@ -431,3 +438,15 @@ def test_the_endpoint_of_a_body_is_told_by_its_keys(request_, endpoint):
 def test_a_body_without_known_keys_has_no_endpoint():
     with pytest.raises(RequestError, match="Not a request body"):
         endpoint_of({"text": "hi"})
+
+
+def test_a_model_newer_than_the_recordings_is_assumed_and_says_so():
+    tokens = chat("gpt-6-sol")
+    assert (tokens.total, tokens.basis) == (7, Basis.RATIO)
+    assert tokens.low < 7 < tokens.high
+    assert tokens.notes == ("gpt-6: its encoding is not published, o200k_base is assumed.",)
+    text = count_text("word " * 1000, "gpt-6.1-terra")
+    assert (text.total, text.low, text.high) == (1001, 851, 1151)
+    assert text.basis is Basis.RATIO
+    with pytest.raises(UnknownModelError):
+        chat("gpt-6")  # not a name that is sold

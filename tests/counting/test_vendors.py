@@ -29,6 +29,8 @@ CLAUDE = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content":
         ("deepseek-chat", "deepseek"),
         ("mistral-small-latest", "mistral-small"),
         ("claude-3-opus-20240229", "claude-3-opus"),
+        ("claude-sonnet-5-5", "claude-5"),
+        ("anthropic/claude-mythos-5.2", "claude-5"),
         ("mistral-large-latest", "mistral"),
         ("openai/gpt-oss-120b", "gpt-oss"),
         ("@cf/meta/llama-3.3-70b-instruct-fp8-fast", "llama-3"),
