@@ -114,7 +114,13 @@ def _workload(
     columns = {m: counts.get(m, zero).tolist() for m in _METERS}
     times, sessions = trace.time_us.tolist(), trace.sessions.tolist()
     tag = f"{scenario.name}/{workload.name}".replace(" ", "-")
-    retried = rng.random(trace.requests) < middle(workload.failures.retry_rate)
+    f = workload.failures
+    retried = rng.random(trace.requests) < middle(f.retry_rate)
+    failed = rng.random(trace.requests) < middle(f.failed_rate)
+    # A share of the input billed, over all failed calls: that share of them bills all of it.
+    billed = rng.random(trace.requests) < f.failed_input_share
+    silent = {"output_text": 0, "reasoning": 0, "failed": True}
+    nothing = {**dict.fromkeys(_METERS, 0), "failed": True}
     for i in range(trace.requests):
         at = origin + timedelta(microseconds=times[i])
         model, provider = models[answered_by[i]]
@@ -138,7 +144,10 @@ def _workload(
         yield row
         if retried[i]:
             # The whole input is sent again; the failed attempt made no output.
-            yield {**row, "call_key": row["call_key"] + ":retry", "output_text": 0, "reasoning": 0}
+            yield {**row, "call_key": row["call_key"] + ":retry", **silent}
+        if failed[i]:
+            unanswered = silent if billed[i] else nothing
+            yield {**row, "call_key": row["call_key"] + ":failed", **unanswered}
 
 
 def _routed(trace: Trace, workload: Workload, main: str, seed: int) -> Assignment:
@@ -202,7 +211,8 @@ def _tiers(workload: Workload, n: int, rng: np.random.Generator) -> list[str]:
     u = rng.random(n)
     names = np.full(n, "standard", dtype=object)
     edge = 0.0
-    for name, share in (("batch", t.batch), ("flex", t.flex), ("priority", t.priority)):
+    for name in ("batch", "flex", "priority"):
+        share = middle(getattr(t, name))
         names[(u >= edge) & (u < edge + share)] = name
         edge += share
     return names.tolist()

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ingest.traffic.efforts import effort_factors, effort_ratio
 from ingest.traffic.library import beyond_record, month_shape, sessions_per_day
 from ingest.traffic.numbers import middle
-from ingest.traffic.parameters import Parameter, parameters
+from ingest.traffic.parameters import Parameter, parameters, with_number
 from ingest.traffic.prices import Prices
 from ingest.traffic.routing import has_rules, variants_of, whole_session_shares
 from ingest.traffic.scenario import Scenario, Workload
@@ -65,17 +65,17 @@ class Leg:
         factors = {m: np.ones(n) for m in self.means.tokens}
         price_factors = {m: np.ones(n) for m in self.means.cost}
         f = self.workload.failures
-        retry = np.full(n, middle(f.retry_rate))
+        rates = {r: np.full(n, middle(getattr(f, r))) for r in ("retry_rate", "failed_rate")}
         ratio = np.full(n, self.effort)
         for j, p in enumerate(self.params):
             at = np.clip(z[:, j], -3.0, 3.0)
             factor = np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1])))
             if p.kind == "volume":
                 count *= factor
-            elif p.kind == "retry":
-                middle_rate = middle(f.retry_rate)
-                low, high = p.ends[0] / middle_rate, p.ends[1] / middle_rate
-                retry = middle_rate * np.exp(_bend(at, np.log(low), np.log(high)))
+            elif p.kind in rates:
+                centre = middle(getattr(f, p.kind))
+                low, high = p.ends[0] / centre, p.ends[1] / centre
+                rates[p.kind] = centre * np.exp(_bend(at, np.log(low), np.log(high)))
             elif p.kind == "structure":
                 self._structure(p, at, factors, price_factors)
             elif p.kind == "effort":
@@ -85,7 +85,7 @@ class Leg:
                 if m in factors:
                     factors[m] *= factor
                     price_factors[m] *= factor
-        resent = 1 + retry + middle(f.failed_rate) * f.failed_input_share
+        resent = 1 + rates["retry_rate"] + rates["failed_rate"] * f.failed_input_share
         changed = self.by_effort(ratio)
         out = {part: np.zeros(n) for part in (*PARTS, "cost")}
         for m, tokens in self.means.tokens.items():
@@ -103,7 +103,9 @@ class Leg:
             if m == "reasoning":
                 out["reasoning"] += total
         out["sessions"] = count if self.whole else np.zeros(n)
-        out["requests"] = count * self.means.calls * (1 + retry + middle(f.failed_rate))
+        out["requests"] = (
+            count * self.means.calls * (1 + rates["retry_rate"] + rates["failed_rate"])
+        )
         return out
 
     def _structure(
@@ -162,7 +164,7 @@ def _leg(
         return prepare(of, variant, prices, scenario.start, scenario.seed, scenario.seller, main)
 
     centre = means(workload)
-    params = parameters(workload, variant, scenario.days) if ranges else []
+    params = parameters(workload, variant, scenario.days, scenario.start) if ranges else []
     ends = {
         p.field: (means(p.low), means(p.high))
         for p in params
@@ -180,13 +182,11 @@ def _leg(
     structural = [p for p in params if p.kind == "structure"]
     if len(structural) > 1:
         # The corner where everything is high tells how far joined effects are off.
-        update = {}
+        corner = workload
         for p in structural:
             assert p.high is not None
-            update[p.field] = getattr(p.high.structure, p.field)
-        corner = workload.model_copy(
-            update={"structure": workload.structure.model_copy(update=update)}
-        )
+            table, key = p.field.split(".")
+            corner = with_number(corner, p.field, getattr(getattr(p.high, table), key))
         z = np.array([[Z90 if p.kind == "structure" else 0.0 for p in params]])
         joined = float(leg.evaluate(z)["cost"][0]) / max(sessions, 1e-12)
         truth = means(corner)

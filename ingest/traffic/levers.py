@@ -162,9 +162,9 @@ def _shorter(w: Workload) -> Workload:
 
 def _wait(tier: str) -> Callable[[Workload], Workload]:
     def change(w: Workload) -> Workload:
-        free = 1 - w.tiers.batch - w.tiers.flex - w.tiers.priority
+        free = 1 - sum(middle(getattr(w.tiers, t)) for t in ("batch", "flex", "priority"))
         share = min(w.can_wait or CAN_WAIT, free)
-        return _set("tiers", **{tier: getattr(w.tiers, tier) + share})(w)
+        return _set("tiers", **{tier: middle(getattr(w.tiers, tier)) + share})(w)
 
     return change
 

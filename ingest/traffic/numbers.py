@@ -44,9 +44,22 @@ class Range(Strict):
         return self
 
 
+class Change(Strict):
+    """An uncertain growth: below p10 with 10 % and above p90 with 10 %; -0.1 is a tenth less."""
+
+    p10: float = Field(gt=-1)
+    p90: float = Field(gt=-1)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Change:
+        if self.p90 < self.p10:
+            raise ValueError(f"p90 ({self.p90:g}) must not be below p10 ({self.p10:g})")
+        return self
+
+
 def number_form(value: Any) -> str:
     """Which form of a number is meant."""
-    if isinstance(value, Range | Mapping):
+    if isinstance(value, Range | Change | Mapping):
         return RANGE
     return STORED if value == FROM_STORE else PLAIN
 
@@ -68,6 +81,12 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[
     Annotated[NonNegative, Tag(PLAIN)]
     | Annotated[Range, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+Growth = Annotated[
+    Annotated[float, Field(ge=-0.99), Tag(PLAIN)]
+    | Annotated[Change, Tag(RANGE)]
     | Annotated[Literal["from store"], Tag(STORED)],
     Discriminator(number_form),
 ]
@@ -116,8 +135,21 @@ Length = Annotated[
 ]
 
 
-def middle(value: Number) -> float:
-    """The central value of a number: itself, or the middle of its range."""
+def middle(value: Number | Growth) -> float:
+    """The central value of a number: itself, or the middle of its range.
+
+    >>> round(middle(Change(p10=-0.1, p90=0.2)), 4)   # sqrt(0.9 x 1.2) - 1
+    0.0392
+    """
+    if isinstance(value, Change):
+        return ((1 + value.p10) * (1 + value.p90)) ** 0.5 - 1
     if isinstance(value, str):
         raise ScenarioError("a number is still 'from store'; fill it in from a store first")
     return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
+
+
+def highest(value: Number) -> float:
+    """The value, or the P90 of its range; 0 while it is to come from the store."""
+    if isinstance(value, str):
+        return 0.0
+    return value.p90 if isinstance(value, Range) else float(value)

@@ -6,20 +6,21 @@ A number given as a range is a parameter; so are drift and an effort other than 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 
 from ingest.traffic.efforts import effort_ratio
 from ingest.traffic.lengths import uncertain
-from ingest.traffic.library import beyond_record
-from ingest.traffic.numbers import Distribution, Empirical, Number, Quantiles, Range, middle
+from ingest.traffic.library import beyond_record, month_shape
+from ingest.traffic.numbers import Change, Distribution, Empirical, Number, Quantiles, Range, middle
 from ingest.traffic.scenario import Workload
 from ingest.traffic.sobol import Z90
 
 # Structural numbers whose effect is not a plain factor: the sessions are made again at both ends.
 STRUCTURAL = (
     "system_tokens", "tools_tokens", "retrieved_tokens", "user_tokens", "turns", "calls_per_turn",
-    "tool_result_tokens", "turn_gap_s",
+    "tool_result_tokens", "turn_gap_s", "call_gap_s",
 )  # fmt: skip
 
 
@@ -27,8 +28,9 @@ STRUCTURAL = (
 class Parameter:
     """An uncertain number: its name, the sd of its log, and what it moves.
 
-    ``kind`` is "volume", "output", "reasoning", "effort", "retry", or "structure" (then ``low``
-    and ``high`` are the workloads at its P10 and P90). ``ends`` are those over its middle.
+    ``kind`` is "volume", "output", "reasoning", "effort", "retry_rate", "failed_rate", or
+    "structure" (then ``low`` and ``high`` are the workloads at its P10 and P90, ``field`` the
+    number's place in them). ``ends`` are those over its middle, of rates themselves.
     """
 
     name: str
@@ -39,8 +41,10 @@ class Parameter:
     field: str = field(default="")
 
 
-def parameters(workload: Workload, variant: str, days: float = 30) -> list[Parameter]:
-    """Every uncertain number of a workload over a period of ``days``, volume first."""
+def parameters(
+    workload: Workload, variant: str, days: float = 30, start: date = date(2026, 12, 1)
+) -> list[Parameter]:
+    """Every uncertain number of a workload over ``days`` from ``start``, volume first."""
     out: list[Parameter] = []
     v, o, s = workload.volume, workload.output, workload.structure
     volume: dict[str, Number | None] = {
@@ -51,6 +55,13 @@ def parameters(workload: Workload, variant: str, days: float = 30) -> list[Param
     for name, value in volume.items():
         if isinstance(value, Range):
             out.append(Parameter(name, "volume", _ends(value)))
+    if isinstance(v.growth_per_month, Change):
+        g = v.growth_per_month
+        low, mid, high = (
+            month_shape(v.model_copy(update={"growth_per_month": x}), start, days)
+            for x in (g.p10, middle(g), g.p90)
+        )
+        out.append(Parameter("growth_per_month", "volume", (low / mid, high / mid)))
     drift = v.drift * float(np.sqrt(beyond_record(workload, days)))
     if drift:
         end = float(np.exp(Z90 * drift))
@@ -69,13 +80,15 @@ def parameters(workload: Workload, variant: str, days: float = 30) -> list[Param
             )
             if r is None or counted:
                 continue
-            ends = [
-                workload.model_copy(
-                    update={"structure": s.model_copy(update={name: _at(value, end)})}
-                )
-                for end in (r.p10, r.p90)
-            ]
-            out.append(Parameter(name, "structure", _ends(r), ends[0], ends[1], name))
+            out.append(_made_again(workload, f"structure.{name}", value, r))
+        for name in ("per_turn", "tokens_each"):
+            value = getattr(workload.images, name)
+            if isinstance(value, Range):
+                out.append(_made_again(workload, f"images.{name}", value, value))
+    for name in ("batch", "flex", "priority"):
+        value = getattr(workload.tiers, name)
+        if isinstance(value, Range):
+            out.append(_made_again(workload, f"tiers.{name}", value, value))
     for name in ("median_scale", "tail_scale"):
         value = getattr(o, name)
         if isinstance(value, Range):
@@ -86,10 +99,26 @@ def parameters(workload: Workload, variant: str, days: float = 30) -> list[Param
             Parameter(f"effort {o.effort}", "effort",
                       (ratio.low / ratio.mid, ratio.high / ratio.mid))
         )  # fmt: skip
-    if isinstance(workload.failures.retry_rate, Range):
-        r = workload.failures.retry_rate
-        out.append(Parameter("retry_rate", "retry", (r.p10, r.p90)))
+    for name in ("retry_rate", "failed_rate"):
+        r = getattr(workload.failures, name)
+        if isinstance(r, Range):
+            out.append(Parameter(name, name, (r.p10, r.p90)))
     return out
+
+
+def with_number(workload: Workload, place: str, value: object) -> Workload:
+    """The workload with the number at ``place`` ("table.key") changed."""
+    table, key = place.split(".")
+    changed = getattr(workload, table).model_copy(update={key: value})
+    return workload.model_copy(update={table: changed})
+
+
+def _made_again(workload: Workload, place: str, value: object, r: Range) -> Parameter:
+    """A number whose effect is found by making the sessions again at both its ends."""
+    low, high = (with_number(workload, place, _at(value, end)) for end in (r.p10, r.p90))
+    table, key = place.split(".")
+    name = key if table == "structure" else f"{table} {key}"
+    return Parameter(name, "structure", _ends(r), low, high, place)
 
 
 def _ends(r: Range) -> tuple[float, float]:

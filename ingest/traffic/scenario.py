@@ -27,7 +27,16 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from ingest.traffic.numbers import Length, NonNegative, Number, ScenarioError, Share, Strict
+from ingest.traffic.numbers import (
+    Growth,
+    Length,
+    NonNegative,
+    Number,
+    ScenarioError,
+    Share,
+    Strict,
+    highest,
+)
 from ingest.traffic.problems import explained
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -46,7 +55,7 @@ class Volume(Strict):
     sessions_per_day: Number | None = None
     turns_per_day: Number | None = None
     calls_per_day: Number | None = None
-    growth_per_month: float = Field(default=0.0, ge=-0.99)
+    growth_per_month: Growth = 0.0
     hour_shape: list[NonNegative] | None = Field(default=None, min_length=24, max_length=24)
     weekday_shape: list[NonNegative] | None = Field(default=None, min_length=7, max_length=7)
     ramp_days: int = Field(default=0, ge=0)
@@ -103,7 +112,8 @@ class Output(Strict):
 
 
 class Failures(Strict):
-    """Calls that go wrong. Retries send the whole input again; failed calls bill `input_share`."""
+    """Calls that go wrong, beside those that are answered. A retry bills the whole input once more,
+    a failed call `failed_input_share` of it."""
 
     retry_rate: Number = 0
     failed_rate: Number = 0
@@ -113,13 +123,13 @@ class Failures(Strict):
 class Tiers(Strict):
     """Shares of the traffic sent to cheaper or dearer tiers; the rest is standard."""
 
-    batch: Share = 0.0
-    flex: Share = 0.0
-    priority: Share = 0.0
+    batch: Number = 0.0
+    flex: Number = 0.0
+    priority: Number = 0.0
 
     @model_validator(mode="after")
     def _at_most_one(self) -> Tiers:
-        if self.batch + self.flex + self.priority > 1:
+        if highest(self.batch) + highest(self.flex) + highest(self.priority) > 1:
             raise ValueError("the shares of batch, flex and priority add up to more than 1")
         return self
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.library import calls_of, sessions_of, shaped_output
+from ingest.traffic.numbers import middle
 from ingest.traffic.predict import recent_weights, skewness
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices, why_unpriced
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
@@ -171,7 +172,7 @@ def _tier_shares(
     shares = {"standard": 1.0}
     notes: list[str] = []
     for tier in ("batch", "flex", "priority"):
-        share = getattr(workload.tiers, tier)
+        share = middle(getattr(workload.tiers, tier))
         if not share:
             continue
         if prices.sheet(variant, day, tier, seller) is None:

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from ingest.traffic import parse_scenario, simulate
+from ingest.traffic import ScenarioError, parse_scenario, simulate
 from ingest.traffic.efforts import effort_ratio
 from ingest.traffic.library import month_shape
 from ingest.traffic.scenario import Volume
@@ -239,3 +239,33 @@ def test_spreading_over_machines_loses_hits():
     cache = "[workloads.cache]\nlifetime_s = 300\nmachines = 8\n"
     many = run(text + cache, levers=False)["variants"][0]["cached_share"]
     assert many < one - 0.1
+
+
+def test_every_range_moves_the_bill():
+    """A range of any number is seen in the tornado; none is quietly taken at its middle."""
+    ranged = {
+        "failed_rate": "[workloads.failures]\nfailed_input_share = 1\nfailed_rate = RANGE",
+        "images per_turn": "[workloads.images]\nper_turn = RANGE",
+        "images tokens_each": "[workloads.images]\nper_turn = 1\ntokens_each = RANGE",
+        "tiers batch": "[workloads.tiers]\nbatch = RANGE",
+    }
+    for name, table in ranged.items():
+        text = PLAIN + table.replace("RANGE", "{ p10 = 0.1, p90 = 0.9 }") + "\n"
+        row = run(text, levers=False)["variants"][0]
+        moved = {t["parameter"]: t["high"] - t["low"] for t in row["tornado"]}
+        key = next(k for k in moved if k.endswith(name))
+        assert abs(moved[key]) > (0.0001 if "tokens_each" in name else 0.01), name
+
+
+def test_growth_may_be_a_range_below_zero():
+    text = PLAIN.replace("[workloads.volume]", "[workloads.volume]\ngrowth_per_month = GROWTH")
+    sure = run(text.replace("GROWTH", "0.0"), levers=False)
+    unsure = run(text.replace("GROWTH", "{ p10 = -0.19, p90 = 0.234567901 }"), levers=False)
+    # sqrt(0.81 x 1.234567901) is 1: the same in the middle.
+    assert cost(unsure) == pytest.approx(cost(sure), rel=0.01)
+    assert cost(unsure, which="p10") < 0.95 * cost(sure) < 1.05 * cost(sure)
+    assert cost(unsure, which="p90") > 1.05 * cost(sure)
+    with pytest.raises(ScenarioError, match="must not be below p10"):
+        run(text.replace("GROWTH", "{ p10 = 0.2, p90 = -0.1 }"))
+    with pytest.raises(ScenarioError, match="add up to more than 1"):
+        run(PLAIN + "[workloads.tiers]\nbatch = { p10 = 0.2, p90 = 0.7 }\nflex = 0.4\n")

@@ -267,6 +267,36 @@ reasoning_tokens = 40
         list(generate(scenario, PRICES, limit=10))
 
 
+def test_the_log_has_its_retries_and_failed_calls():
+    """As many, and as dear, as the month counts them."""
+    text = """
+days = 2
+start = 2026-12-01
+[[workloads]]
+name = "w"
+[workloads.volume]
+calls_per_day = 2000
+[workloads.structure]
+user_tokens = 100
+[workloads.failures]
+retry_rate = 0.1
+failed_rate = 0.2
+failed_input_share = 0.5
+"""
+    rows = list(generate(parse_scenario(text), PRICES))
+    answered = [r for r in rows if not r.get("failed")]
+    calls = len(answered)
+    assert 3800 < calls < 4200
+    kinds = [r["call_key"].split(":")[3:] for r in rows]
+    retried = sum(k[1:] == ["retry"] for k in kinds)
+    failed = sum(k[1:] == ["failed"] for k in kinds)
+    assert (retried / calls, failed / calls) == pytest.approx((0.1, 0.2), abs=0.02)
+    assert sum(r["output_text"] for r in rows if r.get("failed")) == 0
+    # Inputs: 1 + 0.1 + 0.2 x 0.5 of what is answered.
+    sent = sum(r["input_uncached"] for r in rows)
+    assert sent / sum(r["input_uncached"] for r in answered) == pytest.approx(1.2, abs=0.02)
+
+
 def test_a_trace_from_stored_rows():
     rows = [
         {"occurred_at": 1_000_000 * i, "input_uncached": 100, "cache_read": 20, "output_text": 5,
