@@ -264,6 +264,8 @@ def streamlit_config(host: str, port: int) -> dict[str, Any]:
         "theme.paddingTop": "3.5rem",
         "theme.paddingBottom": "2rem",
         "theme.metricValueFontSize": "1.6rem",
+        # A page's sections are h2 below its h1, so that no level is left out; smaller than usual.
+        "theme.headingFontSizes": ["2.5rem", "1.6rem", "1.2rem"],
         **colours,
     }
 

@@ -144,19 +144,13 @@ def headline(status: Status, crossing: Crossing) -> str:
 
 def facts(status: Status) -> list[tuple[str, str]]:
     """Name and value, for people."""
-    tokens = status.budget.amount.in_tokens
-
-    def money(value: float) -> str:
-        return f"{value:,.0f} tokens" if tokens else f"{value:,.2f} USD"
-
-    unit = 1 if tokens else 10**12
     told = [
         ("Period", f"{status.span.since} until {status.span.until}"),
-        ("Spent", f"{money(status.spent / unit)} ({status.share * 100:.1f} %)"),
-        ("Left", money(status.left / unit)),
+        ("Spent", f"{status.spent_words} ({status.share * 100:.1f} %)"),
+        ("Left", status.words(status.left)),
     ]
     if status.ends is not None:
-        low, middle, high = (money(v) for v in status.ends)
+        low, middle, high = (status.words(v) for v in status.ends)
         told.append(("End of period", f"{middle} (P10 {low}, P90 {high})"))
     if status.chance is not None:
         told.append(("Chance to exceed", f"{status.chance * 100:.0f} %"))

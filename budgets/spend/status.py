@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
 from budgets.spend.model import Action, Budget, Threshold
 from budgets.spend.periods import Span
+from pricing.money import EXACT, plain, show_usd, usd
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from budgets.spend.outlook import Exhaustion
 
-State = Literal["ok", "warn", "fail"]
+State = Literal["ok", "warn", "fail", "unpriced"]
 PICO = 10**12
 
 
@@ -82,12 +84,39 @@ class Status:
     unpriced_tokens: int = 0
     coming: tuple[Coming, ...] = ()
     """The fan: the same paths by day."""
+    unknown: bool = False
+    """There are calls and none has a price: what was spent is unknown, not nothing."""
 
     @property
     def state(self) -> State:
-        """The worst action crossed."""
+        """The worst action crossed; `unpriced` where nothing can be said."""
         actions = {c.action for c in self.crossings}
+        if self.unknown and not actions:
+            return "unpriced"
         return "fail" if "fail" in actions else "warn" if "warn" in actions else "ok"
+
+    @property
+    def spent_words(self) -> str:
+        """What was spent, for people, in the budget's own currency."""
+        return "unpriced" if self.unknown else self.words(self.spent)
+
+    @property
+    def limit_words(self) -> str:
+        """The amount, for people."""
+        return self.words(self.limit)
+
+    def words(self, value: int | float) -> str:
+        """An amount for people: whole pico-dollars or a forecast's USD, in the currency the budget
+        is written in at the amount's own rate (`$48.40`, or `31.81 EUR` of `50 EUR`); tokens."""
+        amount = self.budget.amount
+        if amount.in_tokens:
+            return f"{round(value):,} tokens"
+        dollars = usd(value) if isinstance(value, int) else Decimal(repr(value))
+        if amount.unit == "USD":
+            return show_usd(dollars)
+        own = EXACT.divide(EXACT.multiply(dollars, amount.value), usd(self.limit))
+        places = max(2, 1 - own.adjusted()) if own and abs(own) < 1 else 2
+        return f"{own.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,} {amount.unit}"
 
     @property
     def share(self) -> float:
@@ -116,9 +145,11 @@ def judge(
     paths: NDArray[np.float64] | None = None,
     dates: NDArray[np.datetime64] | None = None,
     unpriced_tokens: int = 0,
+    unknown: bool = False,
 ) -> Status:
     """Judge a budget. `limit` and `spent` in pico-dollars (or tokens); `daily` the spend by day;
-    `paths`: (paths, days) USD (or tokens) still to come within the span, over `dates`.
+    `paths`: (paths, days) USD (or tokens) still to come within the span, over `dates`;
+    `unknown`: nothing that was used has a price.
 
     Raises ValueError for a limit that is not positive.
     """
@@ -160,7 +191,7 @@ def judge(
                 crossings.append(Crossing(action, threshold, end / whole))
     return Status(
         budget, span, limit, spent, today, _burn(span, limit, today, daily), ends, chance, when,
-        tuple(crossings), unpriced_tokens, coming,
+        tuple(crossings), unpriced_tokens, coming, unknown,
     )  # fmt: skip
 
 
@@ -181,8 +212,6 @@ def _burn(
 
 def as_json(status: Status) -> dict[str, Any]:
     """Plain types; money as exact decimal strings in USD, forecasts rounded to the cent."""
-    from pricing.money import plain, usd
-
     tokens = status.budget.amount.in_tokens
 
     def exact(value: int) -> Any:
@@ -201,9 +230,9 @@ def as_json(status: Status) -> dict[str, Any]:
         "until": status.span.until.isoformat(),
         "amount": str(status.budget.amount),
         f"amount_{unit}": exact(status.limit),
-        f"spent_{unit}": exact(status.spent),
-        f"left_{unit}": exact(status.left),
-        "spent_share": round(status.share, 6),
+        f"spent_{unit}": None if status.unknown else exact(status.spent),
+        f"left_{unit}": None if status.unknown else exact(status.left),
+        "spent_share": None if status.unknown else round(status.share, 6),
         "unpriced_tokens": status.unpriced_tokens,
         "forecast": None
         if status.ends is None

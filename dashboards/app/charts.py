@@ -9,7 +9,7 @@ position in a lasting order, so a variant keeps its colour on every page, filter
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import altair as alt
@@ -51,13 +51,15 @@ def stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def money_axis(title: str | None = None, **more: Any) -> alt.Axis:
-    """Dollars: `$0.60`, `$12`, `$1.5k`; never milli-dollars."""
+    """Dollars: `$0.60`, `$12`, `$1.5k`, `$0.015`; never milli-dollars, no two marks alike."""
     return alt.Axis(
         title=title,
         labelExpr="abs(datum.value) >= 10000 ? format(datum.value, '$.3~s') :"
         " abs(datum.value) >= 10 || datum.value == 0 ? format(datum.value, '$,.0f') :"
-        " abs(datum.value) >= 0.01 ? format(datum.value, '$,.2f') :"
-        " format(datum.value, '$,.1~g')",
+        # Marks are round: whole cents, or else finer than cents.
+        " abs(datum.value * 100 - round(datum.value * 100)) < 0.0001"
+        " && abs(datum.value) >= 0.01 ? format(datum.value, '$,.2f') :"
+        " format(datum.value, '$,.2~g')",
         **more,
     )
 
@@ -83,23 +85,47 @@ def _data(rows: Sequence[dict[str, Any]]) -> alt.Data:
 
 
 def over_time(
-    rows: Sequence[dict[str, Any]], order: Sequence[str], *, unit: str, what: str, group: str
+    rows: Sequence[dict[str, Any]],
+    order: Sequence[str],
+    *,
+    unit: str,
+    what: str,
+    group: str,
+    span: tuple[datetime, datetime] | None = None,
 ) -> alt.Chart:
-    """Stacked bars, each as wide as its period. Rows: start, end, name, value, label, rank."""
+    """Stacked bars, each as wide as its period. Rows: start, end, name, value, label, rank. The
+    axis covers `span`, so that days without calls are seen."""
+    first, last = min(r["start"] for r in rows), max(r["end"] for r in rows)
+    scale: Any = alt.Undefined
+    if span is not None:
+        first, last = min(span[0].isoformat(), first), max(span[1].isoformat(), last)
+        scale = alt.Scale(domain=[{"expr": f"toDate('{text}')"} for text in (first, last)])
     names, range_ = colours(order, [r["name"] for r in rows])
-    axis = alt.Axis(format=_LABELS.get(unit, "%b %d"), title=None, grid=False, labelOverlap=True)
+    # Few periods: one mark each, or the same day would be written twice.
+    hours = (datetime.fromisoformat(last) - datetime.fromisoformat(first)) / timedelta(hours=1)
+    few = hours <= 16 * {"hour": 1, "day": 24, "month": 24 * 31}.get(unit, 0)
+    marks: Any = {"interval": unit, "step": 1} if few else alt.Undefined
+    axis = alt.Axis(
+        format=_LABELS.get(unit, "%b %d"), title=None, grid=False, labelOverlap=True,
+        tickCount=marks,
+    )  # fmt: skip
     return (
         alt.Chart(_data(stacked(rows)))
         .mark_rect()
         .encode(
-            x=alt.X("start:T", axis=axis),
+            x=alt.X("start:T", axis=axis, scale=scale),
             x2="end:T",
             y=alt.Y("low:Q", axis=_axis(what, tickCount=5), scale=alt.Scale(zero=True)),
             y2="high:Q",
             color=alt.Color(
                 "name:N",
                 scale=alt.Scale(domain=names, range=range_),
-                legend=alt.Legend(title=None, orient="bottom", columns=4, labelLimit=160),
+                legend=alt.Legend(
+                    title=None,
+                    orient="bottom",
+                    labelLimit=160,
+                    columns=alt.ExprRef("max(1, floor(width / 170))"),
+                ),
             ),
             tooltip=[
                 alt.Tooltip("when:N", title=unit.capitalize()),
@@ -158,19 +184,24 @@ def moves(rows: Sequence[dict[str, Any]]) -> alt.Chart:
 
 
 def against_base(rows: Sequence[dict[str, Any]], base: float) -> alt.LayerChart | alt.FacetChart:
-    """Targets as bars with a line at what the traffic cost. Rows: name, value, label, whole."""
+    """Targets as bars with a line at what the traffic cost. Rows: name, value, label, whole, kind
+    (`as logged`, `cheaper`, `the same`, `dearer`)."""
+    kinds = {"as logged": ACCENT, "cheaper": _FALL, "the same": OTHER, "dearer": _RISE}
+    held = {k: v for k, v in kinds.items() if any(r["kind"] == k for r in rows)}
     listed = [r["name"] for r in rows]
     bars = (
         alt.Chart(_data(rows))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
-            y=alt.Y("name:N", sort=listed, axis=alt.Axis(title=None, labelLimit=260)),
+            y=alt.Y(
+                "name:N",
+                sort=listed,
+                axis=alt.Axis(title=None, labelLimit=260, labelOverlap=False),
+            ),
             x=alt.X("value:Q", axis=money_axis(tickCount=6)),
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(
-                    domain=["as logged", "cheaper", "dearer"], range=[ACCENT, _FALL, _RISE]
-                ),
+                scale=alt.Scale(domain=list(held), range=list(held.values())),
                 legend=alt.Legend(title=None, orient="bottom"),
             ),
             opacity=alt.condition("datum.whole", alt.value(1.0), alt.value(0.45)),

@@ -29,10 +29,21 @@ from dashboards.queries.periods import (
     values,
 )
 from dashboards.queries.scope import Scope, zone_info
+from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import spend
 
 MAIN = ("team", "variant")
-MORE = ("project", "feature", "customer", "environment", "tier", "seller", "provider", "status")
+MORE = (
+    "project",
+    "feature",
+    "customer",
+    "environment",
+    "tier",
+    "seller",
+    "provider",
+    "status",
+    "format",
+)
 NONE = "(none)"
 """How "the call does not say" reads in a list."""
 
@@ -83,6 +94,13 @@ def sidebar(source: Source, *, period: bool = True) -> Choice:
         where = _dimensions(source)
         st.caption("The filters are part of the address: copy it to share this view.")
     return Choice(span, previous(span), where)
+
+
+def tested_notice(source: Source, scope: Scope) -> None:
+    """Says that simulated calls are left out, or that there are no others."""
+    tested = source.ask(simulated, scope)
+    if tested is not None:
+        st.caption(f":material/science: {tested.words()}".replace("$", "\\$"))
 
 
 def compared(source: Source, chosen: Choice) -> tuple[Period, Period]:

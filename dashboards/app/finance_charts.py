@@ -95,14 +95,23 @@ def waterfall(rows: Sequence[dict[str, Any]], base: float = 0.0) -> alt.LayerCha
     order = [row["step"] for row in rows]
     drawn = [{**row, "top": max(row["low"], row["high"])} for row in rows]
     data = alt.Data(values=drawn)
-    x = alt.X("step:N", sort=order, title=None, axis=alt.Axis(labelAngle=0, labelLimit=90))
+    # In a narrow window the names stand slanted and the amounts smaller, so that none is lost.
+    narrow = "width < 540"
+    x = alt.X(
+        "step:N", sort=order, title=None,
+        axis=alt.Axis(
+            labelAngle=alt.ExprRef(f"{narrow} ? -40 : 0"),
+            labelAlign=alt.ExprRef(f"{narrow} ? 'right' : 'center'"),
+            labelLimit=90, labelOverlap=False,
+        ),
+    )  # fmt: skip
     scale = alt.Scale(zero=False, domainMin=base) if base else alt.Scale(zero=True)
     # Between two close totals whole dollars would repeat themselves along the axis.
     axis = alt.Axis(title=None, format="$,.2f", tickCount=5) if base else money_axis(tickCount=5)
     tips = [alt.Tooltip("step:N", title="Step"), alt.Tooltip("label:N", title="Effect")]
     bars = (
         alt.Chart(data)
-        .mark_bar(size=46, cornerRadius=2)
+        .mark_bar(width={"band": 0.6}, cornerRadius=2)
         .encode(
             x=x,
             y=alt.Y("low:Q", axis=axis, scale=scale),
@@ -117,7 +126,9 @@ def waterfall(rows: Sequence[dict[str, Any]], base: float = 0.0) -> alt.LayerCha
     )
     names = (
         alt.Chart(data)
-        .mark_text(baseline="bottom", dy=-4, color=OTHER)
+        .mark_text(
+            baseline="bottom", dy=-4, color=OTHER, fontSize=alt.ExprRef(f"{narrow} ? 8 : 11")
+        )
         .encode(x=x, y=alt.Y("top:Q"), text="label:N", tooltip=tips)
     )
     return alt.layer(bars, names).properties(height=320)
@@ -133,10 +144,11 @@ def out_of_line(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetCha
         alt.Tooltip("usual_label:N", title="Usual"),
         alt.Tooltip("state:N", title=" "),
     ]
-    states = ["as usual", "unusual", "announced"]
+    states = {"as usual": ACCENT, "unusual": ALARM, "announced": PALETTE[5]}
+    held = {k: v for k, v in states.items() if any(row["state"] == k for row in rows)}
     colours = alt.Color(
         "state:N",
-        scale=alt.Scale(domain=states, range=[ACCENT, ALARM, PALETTE[5]]),
+        scale=alt.Scale(domain=list(held), range=list(held.values())),
         legend=alt.Legend(title=None, orient="bottom"),
     )
     bars = (

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from dashboards.queries.scope import zone_info
+from dashboards.queries.scope import show_calls, zone_info
 from pricing.money import plain, show_usd, usd
 
 if TYPE_CHECKING:
@@ -280,6 +280,11 @@ def nothing(what: str = "No calls in this period with these filters.") -> None:
     )
 
 
+def unknown(what: str) -> None:
+    """What a part of a page says where calls are but no price: no amount can be shown."""
+    st.warning(f"{what} [Why](quality)", icon=":material/help:")
+
+
 def nothing_yet(what: str) -> None:
     """What a part of a page says before its question is complete."""
     st.info(what, icon=":material/edit_note:")
@@ -294,13 +299,14 @@ def unpriced_notice(calls: int, all_calls: int, tokens: int, assumed: int = 0) -
     """Says what a total leaves out. Shows nothing when everything has a price."""
     if calls:
         st.warning(
-            f"**{calls:,} of {all_calls:,} calls ({share(calls / all_calls)}) have no price**"
+            f"**{calls:,} of {show_calls(all_calls)} ({share(calls / all_calls)})"
+            f" {'has' if calls == 1 else 'have'} no price**"
             f" ({count(tokens)} tokens). Their cost is unknown and in no amount below."
             " [Why](quality)",
             icon=":material/help:",
         )
     if assumed:
         st.caption(
-            f"{assumed:,} calls were priced with an assumption (a tier, cache lifetime, region or"
-            " time their log does not state). [Which](quality)"
+            f"{show_calls(assumed)} {'was' if assumed == 1 else 'were'} priced with an assumption"
+            " (a tier, cache lifetime, region or time their log does not state). [Which](quality)"
         )

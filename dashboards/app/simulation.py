@@ -81,13 +81,13 @@ def show(
     for warning in first["warnings"]:
         st.warning(warning.replace("$", "\\$"), icon=":material/warning:")
     drawing = traffic_charts.fan(fan_rows, cap * answer["days"] / 30.4375 if cap else None)
-    st.subheader("The bill so far", anchor=False)
+    st.header("The bill so far", anchor=False)
     st.altair_chart(
         drawing, width="stretch", key="chart_fan",
         alt=f"Bill so far on {first['variant']}: at the end {words(first['cost_usd']['p50'])}.",
     )  # fmt: skip
     st.caption("The line is P50; the band holds 80 % of the simulated months.")
-    st.subheader("Variants", anchor=False)
+    st.header("Variants", anchor=False)
     parts.table(
         variant_rows(answer),
         [
@@ -102,7 +102,7 @@ def show(
         "simulated", alt="Simulated cost by variant",
     )  # fmt: skip
     bars = tornado_rows(first)
-    st.subheader("What the bill hangs on", anchor=False)
+    st.header("What the bill hangs on", anchor=False)
     st.altair_chart(
         traffic_charts.tornado(bars, tornado_centre(first)),
         width="stretch", key="chart_tornado",
@@ -110,7 +110,7 @@ def show(
     )  # fmt: skip
     st.caption("One number at a time at its P10 and P90, the others in the middle.")
     if levers := lever_rows(answer["levers"]):
-        st.subheader("What would lower it", anchor=False)
+        st.header("What would lower it", anchor=False)
         parts.table(
             levers,
             [

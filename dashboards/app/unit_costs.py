@@ -70,7 +70,7 @@ def unit_costs(books: Source, choice: Choice) -> None:
         alt="Cost of one call, session, customer and so on",
     )  # fmt: skip
     st.caption("Cost of priced calls over the distinct things those calls name.")
-    st.subheader(f"Top spenders by {ranked.removeprefix('tags.')}")
+    st.header(f"Top spenders by {ranked.removeprefix('tags.')}")
     if not made.top:
         st.info(f"No call names a {ranked.removeprefix('tags.')}.", icon=":material/info:")
     else:
@@ -95,7 +95,7 @@ def unit_costs(books: Source, choice: Choice) -> None:
 
 def statement(books: Source, choice: Choice) -> None:
     """Showback: each team's own cost and its part of what is shared."""
-    st.subheader("Showback")
+    st.header("Showback")
     try:
         held = Rule.from_settings(getattr(books.settings, "showback", None) or {})
         names = ["(none)" if v is None else v for v, _ in books.ask(values, held.by)]

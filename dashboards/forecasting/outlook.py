@@ -104,6 +104,12 @@ class Outlook:
         chosen = [g for g in self._groups if all(g[n] in v for n, v in at.items())]
         return [leaf for group in chosen for leaf in self._groups[group]]
 
+    def priced(self, where: Where | None = None) -> bool:
+        """Whether any leaf that matches has a price on the days ahead; without one, what it will
+        cost is unknown. Where nothing matches there is nothing unknown either."""
+        chosen = self.leaves(where)
+        return not chosen or any(leaf in self._usd for leaf in chosen)
+
     def money(self, where: Where | None = None, within: NDArray[np.bool_] | None = None) -> Floats:
         """(paths, days) USD still to come: of everything, or of the leaves that match; on all days
         forecast, or on those `within` (see `ahead`)."""

@@ -13,7 +13,7 @@ from html import escape
 from budgets.spend.status import Status
 from dashboards.monthly.charts import bars, burn_down, waterfall
 from dashboards.monthly.facts import Month
-from dashboards.queries.scope import show_value
+from dashboards.queries.scope import show_calls, show_value
 from dashboards.queries.spans import before, show_span
 from dashboards.queries.spend import SpendRow
 from pricing.money import plain, show_usd, usd
@@ -109,12 +109,14 @@ def _headline(month: Month) -> str:
         change = f"{percent:+.1f} %"
     each = month.units.per("call").each_usd
     cards = [
-        ("Spend", show_usd(total.cost_usd)),
+        ("Spend", "unpriced" if total.wholly_unpriced else show_usd(total.cost_usd)),
         (f"Against {show_span(before(month.span))}", change),
         ("Calls", f"{total.calls:,}"),
         ("Per call", "-" if each is None else show_usd(each)),
     ]
     body = "".join(f"<div><dt>{escape(n)}</dt><dd>{escape(v)}</dd></div>" for n, v in cards)
+    if total.wholly_unpriced:
+        return f"<dl>{body}</dl><p class='sub'>No call has a price: the cost is unknown.</p>"
     text = f"<dl>{body}</dl><p class='sub'>Exactly {plain(total.cost_usd)} USD."
     if month.other is not None:
         rate = month.other.rate
@@ -130,15 +132,15 @@ def _gaps(month: Month) -> str:
     parts = []
     if total.unpriced_calls:
         parts.append(
-            f"{total.unpriced_calls:,} calls ({total.unpriced_share * 100:.1f} %, "
+            f"{show_calls(total.unpriced_calls)} ({total.unpriced_share * 100:.1f} %, "
             f"{total.unpriced_tokens:,} tokens) have no price and are in no figure of this report."
         )
     if total.assumed_calls:
-        parts.append(f"{total.assumed_calls:,} calls were priced with an assumption.")
+        parts.append(f"Priced with an assumption: {show_calls(total.assumed_calls)}.")
     if not parts:
         return ""
     reasons = "".join(
-        f"<li>{row['calls']:,} calls: {escape(row['reason'])}</li>" for row in month.gaps[:6]
+        f"<li>{show_calls(row['calls'])}: {escape(row['reason'])}</li>" for row in month.gaps[:6]
     )
     return f'<div class="warn"><p>{" ".join(parts)}</p><ul>{reasons}</ul></div>'
 
@@ -194,23 +196,20 @@ def _why(month: Month) -> str:
 
 
 def _budget(status: Status) -> str:
-    tokens = status.budget.amount.in_tokens
-    unit = 1 if tokens else PICO
-
-    def show(value: float) -> str:
-        return f"{value:,.0f} tokens" if tokens else f"${value:,.2f}"
+    unit = 1 if status.budget.amount.in_tokens else PICO
 
     chart = burn_down(
         [d.spent / unit for d in status.burn], status.limit / unit, status.span.days,
         label=f"Budget {status.budget.name}: running spend",
     )  # fmt: skip
-    words = {"ok": "within", "warn": "warning", "fail": "exceeded"}[status.state]
+    words = {"ok": "within", "warn": "warning", "fail": "exceeded"}.get(status.state, "")
     text = (
-        f"{show(status.spent / unit)} of {show(status.limit / unit)} "
-        f"({status.share * 100:.1f} %), {words}."
+        f"{status.spent_words} of {status.limit_words} ({status.share * 100:.1f} %), {words}."
+        if words
+        else f"Nothing in its scope has a price: spent is unpriced, of {status.limit_words}."
     )
     if status.ends is not None and status.chance is not None:
-        low, middle, high = (show(v) for v in status.ends)
+        low, middle, high = (status.words(v) for v in status.ends)
         text += (
             f" Expected at the end: {middle} (P10 {low}, P90 {high}); "
             f"{status.chance * 100:.0f} % chance to exceed."
@@ -251,7 +250,7 @@ def _units(month: Month) -> str:
         "<h2>What one costs</h2>"
         + _table(["unit", "how many", "cost", "each", "named by"], rows)
         + f"<p>The cache saved {earned}; at most {missed} more was missed in sessions. "
-        f"{made.failed_calls:,} calls failed and cost {failed}.</p>"
+        f"{show_calls(made.failed_calls)} failed and cost {failed}.</p>"
     )
 
 

@@ -101,7 +101,8 @@ class _Ahead:
         self._whole: dict[int, Outlook] = {}
 
     def paths(self, budget: Budget, span: Span) -> tuple[Any, Any]:
-        """(paths, dates) still to come within a budget's span. Raises `ForecastError`."""
+        """(paths, dates) still to come within a budget's span; nothing where nothing has a price.
+        Raises `ForecastError`."""
         from dashboards.forecasting.outlook import LEAVES, look_ahead
 
         horizon = (span.until - self.as_of).days
@@ -120,6 +121,8 @@ class _Ahead:
                 horizon=horizon, start=self.as_of,
             )  # fmt: skip
         within = seen.ahead(span)
+        if not budget.amount.in_tokens and not seen.priced(where):
+            return None, None
         paths = seen.tokens(where) if budget.amount.in_tokens else seen.money(where)
         return paths[:, within], seen.dates[within]
 
@@ -146,7 +149,7 @@ def _judge(
             )
     until = min(span.until, as_of + timedelta(days=1))
     daily: list[tuple[date, int]] = []
-    missing = 0
+    missing, unknown = 0, False
     if until > span.since:
         scope = Scope(_midnight(span.since), _midnight(until), zone, budget.scope)
         answer = spend(con, ["day"], scope)
@@ -154,7 +157,8 @@ def _judge(
             (r.keys[0].date(), r.input_tokens + r.output_tokens if tokens else r.cost_pico)
             for r in answer.rows
         ]
-        missing = 0 if tokens else answer.total.unpriced_tokens
+        if not tokens:
+            missing, unknown = answer.total.unpriced_tokens, answer.total.wholly_unpriced
     paths = dates = None
     if 0 < (span.until - as_of).days <= LONGEST:
         try:
@@ -163,7 +167,7 @@ def _judge(
             note = note or f"budget {budget.name!r}: {error}"
     status = judge(
         budget, span, limit=limit, spent=sum(v for _, v in daily), today=as_of, daily=daily,
-        paths=paths, dates=dates, unpriced_tokens=missing,
+        paths=paths, dates=dates, unpriced_tokens=missing, unknown=unknown,
     )  # fmt: skip
     return status, note
 

@@ -234,6 +234,11 @@ def parse_edge(text: str, now: datetime | None = None, zone: str = "UTC") -> dat
 _FORMS = {"month": "%Y-%m", "year": "%Y", "hour": "%Y-%m-%d %H:00"}
 
 
+def show_calls(number: int) -> str:
+    """`1 call`, `2,000 calls`."""
+    return f"{number:,} call{'' if number == 1 else 's'}"
+
+
 def show_value(value: Any, name: str = "") -> str:
     """A group's value for people, by its dimension: a month as 2026-03, nothing as `(none)`."""
     if value is None:

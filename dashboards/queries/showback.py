@@ -109,6 +109,11 @@ class ShowbackRow:
     unpriced_calls: int
 
     @property
+    def wholly_unpriced(self) -> bool:
+        """Whether none of its calls has a price: its own cost is unknown, not zero."""
+        return bool(self.calls) and self.unpriced_calls == self.calls and self.own == 0
+
+    @property
     def total(self) -> int:
         """What it answers for."""
         return self.own + self.part
@@ -126,6 +131,11 @@ class Showback:
     """Calls without a price, of the shared too: they are in nobody's cost."""
 
     @property
+    def wholly_unpriced(self) -> bool:
+        """Whether nothing in the statement has a price."""
+        return self.total == 0 and any(row.wholly_unpriced for row in self.rows)
+
+    @property
     def total(self) -> int:
         """Everything, in pico-dollars."""
         return sum(row.total for row in self.rows)
@@ -140,15 +150,17 @@ class Showback:
             "rows": [
                 {
                     self.rule.by: row.name,
-                    "own_usd": plain(usd(row.own)),
+                    "own_usd": None if row.wholly_unpriced else plain(usd(row.own)),
                     "shared_usd": plain(usd(row.part)),
-                    "total_usd": plain(usd(row.total)),
+                    "total_usd": None
+                    if row.wholly_unpriced and not row.part
+                    else plain(usd(row.total)),
                     "calls": row.calls,
                     "unpriced_calls": row.unpriced_calls,
                 }
                 for row in self.rows
             ],
-            "total_usd": plain(usd(self.total)),
+            "total_usd": None if self.wholly_unpriced else plain(usd(self.total)),
             "unpriced_calls": self.unpriced_calls,
         }
 

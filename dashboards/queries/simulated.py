@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dashboards.queries.scope import SIMULATED, Scope
+from dashboards.queries.scope import SIMULATED, Scope, show_calls
 from dashboards.queries.spend import SpendRow, spend
 from pricing.money import plain, show_usd
 
@@ -30,7 +30,7 @@ class Simulated:
 
     def words(self) -> str:
         """A sentence for the foot of a report."""
-        made = f"{self.total.calls:,} simulated call" + ("s" if self.total.calls != 1 else "")
+        made = show_calls(self.total.calls).replace(" ", " simulated ")
         if not self.apart:
             return f"{made}, from the mock endpoint: what they would have cost, not a bill"
         cost = "unpriced" if self.total.wholly_unpriced else show_usd(self.total.cost_usd)

@@ -90,7 +90,7 @@ class Units:
         total = self.total
         return {
             "calls": total.calls,
-            "cost_usd": plain(total.cost_usd),
+            "cost_usd": None if total.wholly_unpriced else plain(total.cost_usd),
             "unpriced_calls": total.unpriced_calls,
             "units": [u.as_json() for u in self.units],
             "cache": {

@@ -122,7 +122,7 @@ def test_slack_and_teams(hook: Hook, tmp_path: Path) -> None:
     card = attachment["content"]
     assert card["type"] == "AdaptiveCard"
     assert "Search & <more>" in card["body"][0]["text"]
-    assert {"title": "Spent", "value": "90.00 USD (90.0 %)"} in card["body"][1]["facts"]
+    assert {"title": "Spent", "value": "$90.00 (90.0 %)"} in card["body"][1]["facts"]
 
 
 def test_an_address_may_stand_in_the_environment(

@@ -142,3 +142,31 @@ def test_decimals_follow_what_is_there() -> None:
     assert decimals([small], even=True) == ["%,.4f", "%,.4f"]
     assert decimals([{"a": 3 * 10**10, "b": 0}]) == ["%,.2f", "%,.2f"]
     assert decimals([{"a": -1, "b": 1}, {"a": 5 * 10**12 + 10**9, "b": 0}]) == ["%,.2f", "%,.8f"]
+
+
+def test_a_chart_over_time_shows_the_days_without_calls() -> None:
+    row = bar("2026-03-15T00:00:00", "a", 1.0, 0) | {"end": "2026-03-15T22:00:00"}
+    span = (datetime(2026, 3, 1), datetime(2026, 3, 16))
+    spec = charts.over_time(
+        [row], ["a"], unit="day", what="usd", group="Variant", span=span
+    ).to_dict()["encoding"]["x"]  # fmt: skip
+    assert spec["scale"]["domain"] == [
+        {"expr": "toDate('2026-03-01T00:00:00')"}, {"expr": "toDate('2026-03-16T00:00:00')"},
+    ]  # fmt: skip
+    # Fifteen days have room for a mark each; forty have not.
+    assert spec["axis"]["tickCount"] == {"interval": "day", "step": 1}
+    wide = charts.over_time(
+        [row], ["a"], unit="day", what="usd", group="Variant",
+        span=(datetime(2026, 2, 1), span[1]),
+    ).to_dict()["encoding"]["x"]  # fmt: skip
+    assert "tickCount" not in wide["axis"]
+
+
+def test_a_target_at_the_same_price_is_neither_cheaper_nor_dearer() -> None:
+    rows = [
+        {"name": n, "value": 1.0, "label": "$1.00", "kind": k, "whole": True, "note": ""}
+        for n, k in (("as logged", "as logged"), ("gpt-5.2", "the same"))
+    ]
+    spec = charts.against_base(rows, 1.0).to_dict()["layer"][0]["encoding"]
+    assert spec["color"]["scale"]["domain"] == ["as logged", "the same"]
+    assert spec["y"]["axis"]["labelOverlap"] is False

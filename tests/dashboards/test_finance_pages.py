@@ -47,7 +47,7 @@ def show(demo_db: Path, tmp_path: Path) -> Iterator[Callable[..., AppTest]]:
 
 
 def text(app: AppTest) -> str:
-    return "\n".join(m.value for m in (*app.markdown, *app.caption, *app.info, *app.subheader))
+    return "\n".join(m.value for m in (*app.markdown, *app.caption, *app.info, *app.header))
 
 
 def test_forecast(show: Callable[..., AppTest]) -> None:
@@ -63,7 +63,7 @@ def test_forecast(show: Callable[..., AppTest]) -> None:
 
 def test_budgets(show: Callable[..., AppTest]) -> None:
     app = show("budgets", budgets=BUDGETS)
-    titles = [m.value for m in app.markdown if m.value.startswith("####")]
+    titles = [m.value for m in app.markdown if m.value.startswith("## ")]
     assert [t.split()[1] for t in titles] == ["All", "Tokens"]
     assert list(app.dataframe[0].value["name"]) == ["All", "Tokens"]
     assert not app.error
@@ -101,7 +101,7 @@ def test_the_month_against_its_budget(show: Callable[..., AppTest]) -> None:
     assert shown["Spent so far"] == "$93.84"
     assert shown["Budget"] == "$150.00"
     ahead = show("forecast", query={"as_of": "2026-03-21"})
-    assert shown["Expected at the month's end"] == {m.label: m.value for m in ahead.metric}["P50"]
+    assert shown["At month's end"] == {m.label: m.value for m in ahead.metric}["P50"]
     assert 0 < float(shown["Chance to exceed"].split()[0]) < 50
     assert "the budget “All” (orange)" in text(app)
 
@@ -203,3 +203,38 @@ def test_unit_costs_and_showback(show: Callable[..., AppTest]) -> None:
     assert list(back["name"]) == ["assistant", "search", "Total"]
     assert back["total"].iloc[:2].sum() == pytest.approx(139.30932164, abs=1e-9)
     assert back["part"].iloc[0] == pytest.approx(back["part"].iloc[1], abs=1e-9)
+
+
+def test_a_quarter_that_is_the_month_is_said_once(show: Callable[..., AppTest]) -> None:
+    """March is the last month of its quarter, and the demo's first."""
+    app = show("forecast", query={"as_of": "2026-03-21"})
+    assert "Quarter to 2026-03-31" in text(app)
+    assert "its figures are the month's" in text(app)
+    assert [m.label for m in app.metric] == ["So far", "P10", "P50", "P90"]
+
+
+def test_the_forecast_of_nothing_is_no_amount(show: Callable[..., AppTest]) -> None:
+    app = show("forecast", query={"team": "nobody"})
+    assert not app.metric
+    assert "No calls with these filters" in text(app)
+
+
+def test_the_rows_of_a_forecast_end_in_its_total(show: Callable[..., AppTest]) -> None:
+    app = show("forecast", query={"as_of": "2026-03-21"})
+    table = next(d.value for d in app.dataframe if "history" in d.value.columns)
+    assert table["team"].iloc[-1] == "Total"
+    rows, total = table.iloc[:-1], table.iloc[-1]
+    assert round(rows["spent"].sum(), 8) == round(total["spent"], 8)
+    shown = {m.label: m.value for m in app.metric}
+    assert [f"${total[k]:,.2f}" for k in ("spent", "low", "middle", "high")] == [
+        shown[k] for k in ("So far", "P10", "P50", "P90")
+    ]
+
+
+def test_a_budget_in_euros_is_shown_in_euros(show: Callable[..., AppTest]) -> None:
+    rates = [{"currency": "EUR", "usd": "1.25", "on": "2026-01-02", "source": "a bank"}]
+    held = [{"name": "E", "amount": "120 EUR"}]
+    app = show("budgets", {"as_of": "2026-03-21"}, budgets=held, currency={"rates": rates})
+    row = app.dataframe[0].value.iloc[0]
+    assert (row["spent"], row["amount"]) == ("75.07 EUR", "120.00 EUR")  # $93.84 at 1.25
+    assert "Drawn in USD: 120.00 EUR is \\$150.00" in text(app)

@@ -19,7 +19,7 @@ VIEWS = ["Breakdown", "Over time", "Hours", "Cost per call", "Pareto", "Calls"]
 
 def words(app: Any) -> str:
     """All text on the page."""
-    kinds = ("markdown", "caption", "info", "warning", "error", "success", "title", "subheader")
+    kinds = ("markdown", "caption", "info", "warning", "error", "success", "title", "header")
     return "\n".join(str(e.value) for kind in kinds for e in getattr(app, kind))
 
 
@@ -57,7 +57,7 @@ def test_only_unknown_prices_are_never_nothing(page: Page, empty: Store, name: s
     if name == "overview":
         assert figures(app)["Spend"] == "unpriced"
         assert figures(app)["Unpriced share"] == "100.0 %"
-        assert "1 of 1 calls (100.0 %) have no price" in words(app)
+        assert "1 of 1 call (100.0 %) has no price" in words(app)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -109,7 +109,7 @@ def test_forecast(tb: Run) -> None:
     assert code == 0
     (month,) = json.loads(out)["periods"]
     assert month["total"]["spent_usd"] == total_of(tb, "--until", "2026-03-22")
-    assert sum(Decimal(r["spent_usd"]) for r in month["rows"]) == Decimal(
+    assert sum(Decimal(r["spent_usd"] or 0) for r in month["rows"]) == Decimal(
         month["total"]["spent_usd"]
     )
     assert Decimal(month["what_if"]["effect_usd"]["p50"]) < 0

@@ -41,7 +41,7 @@ def test_figures_and_causes(store: Store) -> None:
     put(store, [call(1), call(2, day=1, source_cost_usd=Decimal("1.75"))],
         [cost("1.75"), cost("1.85", 1)])  # fmt: skip
     shown = page()
-    assert [s.value for s in shown.subheader] == [
+    assert [s.value for s in shown.header] == [
         "Cost reports",
         "Calls that state their own charge",
     ]

@@ -94,7 +94,8 @@ def _print(found: Any) -> None:
     from pricing.money import show_usd, usd
 
     if found.days < 15:
-        note(f"only {found.days} days of history: at least 15 are needed to call a day unusual")
+        days = f"{found.days} day{'' if found.days == 1 else 's'}"
+        note(f"only {days} of history: at least 15 are needed to call a day unusual")
     if not found.reported:
         say(f"nothing unusual from {found.since} until {found.until}")
     else:

@@ -23,6 +23,7 @@ from tokenbooks.cli.output import (
     FINDING,
     MISUSE,
     UNREADABLE,
+    count,
     fail,
     note,
     percent,
@@ -60,7 +61,7 @@ def budget(
 ) -> None:
     """Spend, forecast, chance to exceed and exhaustion date of every [[budgets]] entry.
 
-    Exit 1 when a `fail` threshold is crossed.
+    Exit 1 when a `fail` threshold is crossed, 3 when nothing in a budget's scope has a price.
     """
     from budgets.spend.model import Target, read_budgets
     from dashboards.queries.budgets import budget_statuses, dimensions_of
@@ -114,7 +115,7 @@ def budget(
         _print(judged, told)
     if any(s.state == "fail" for s in judged.statuses):
         raise typer.Exit(FINDING)
-    if told is not None and told.failed:
+    if any(s.state == "unpriced" for s in judged.statuses) or (told is not None and told.failed):
         raise typer.Exit(UNREADABLE)
 
 
@@ -127,22 +128,18 @@ def _told_json(told: Any) -> dict[str, Any]:
 
 
 def _show(status: Any, value: float) -> str:
-    if status.budget.amount.in_tokens:
-        from tokenbooks.cli.output import count
-
-        return count(round(value))
-    return f"${value:,.2f}"
+    return count(round(value)) if status.budget.amount.in_tokens else status.words(value)
 
 
 def _print(judged: Any, told: Any) -> None:
     rows = []
     for s in judged.statuses:
-        unit = 1 if s.budget.amount.in_tokens else 10**12
         rows.append(
             (
-                s.budget.name, _show(s, s.spent / unit), percent(s.share),
-                _show(s, s.limit / unit), "-" if s.ends is None else _show(s, s.ends[1]),
-                percent(s.chance), _gone(s), {"ok": "ok", "warn": "WARN", "fail": "FAIL"}[s.state],
+                s.budget.name, "unpriced" if s.unknown else _show(s, s.spent),
+                "-" if s.unknown else percent(s.share), _show(s, s.limit),
+                "-" if s.ends is None else _show(s, s.ends[1]), percent(s.chance), _gone(s),
+                {"ok": "ok", "warn": "WARN", "fail": "FAIL"}.get(s.state, "?"),
             )
         )  # fmt: skip
     table(
@@ -173,12 +170,14 @@ def _details(s: Any) -> None:
     gone = min(max((s.today - s.span.since).days, 0), s.span.days)
     say(
         f"{s.budget.name}: {s.span.since} until {s.span.until}, {gone} of {s.span.days} days gone, "
-        f"{percent(s.share)} spent"
+        + ("what was spent has no price" if s.unknown else f"{percent(s.share)} spent")
     )
     if s.ends is not None:
         low, _, high = (_show(s, v) for v in s.ends)
         say(f"  ends between {low} and {high} (P10 to P90); {percent(s.chance)} chance to exceed")
-        if s.exhaustion is not None and s.exhaustion.early is not None:
+        if s.exhausted_on is not None:
+            say(f"  gone on {s.exhausted_on}")
+        elif s.exhaustion is not None and s.exhaustion.early is not None:
             early = str(s.exhaustion.early)[:10]
             late = "after the period" if s.exhaustion.late is None else str(s.exhaustion.late)[:10]
             say(f"  gone between {early} and {late}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -113,12 +114,12 @@ def _answer(base: Any, names: list[str], spans: dict[str, Any], changed: Any) ->
     periods = []
     for name, span in spans.items():
         rows = [{**group, **_figures(base, span, group)} for group in groups]
-        rows.sort(key=lambda r: -float(r["p50_usd"]))
+        rows.sort(key=lambda r: (r["p50_usd"] is None, -float(r["p50_usd"] or 0)))
         period: dict[str, Any] = {
             "name": name, "since": span.since, "until": span.until, "rows": rows,
             "total": _figures(base, span, None),
         }  # fmt: skip
-        if changed is not None:
+        if changed is not None and base.priced():
             within = base.ahead(span)
             effect = (changed.money() - base.money())[:, within].sum(axis=1)
             low, middle, high = np.quantile(effect, [0.1, 0.5, 0.9])
@@ -139,12 +140,16 @@ def _answer(base: Any, names: list[str], spans: dict[str, Any], changed: Any) ->
 def _figures(outlook: Any, span: Any, where: dict[str, str] | None) -> dict[str, Any]:
     from pricing.money import plain, usd
 
-    low, middle, high = outlook.end_of(span, where)
+    spent = outlook.spent(span, where)
+    ends: tuple[float | None, ...] = outlook.end_of(span, where)
+    if not outlook.priced(where):
+        ends = (None, None, None)
+    low, middle, high = (None if v is None else f"{v:.2f}" for v in ends)
     return {
-        "spent_usd": plain(usd(outlook.spent(span, where))),
-        "p10_usd": f"{low:.2f}",
-        "p50_usd": f"{middle:.2f}",
-        "p90_usd": f"{high:.2f}",
+        "spent_usd": None if middle is None and not spent else plain(usd(spent)),
+        "p10_usd": low,
+        "p50_usd": middle,
+        "p90_usd": high,
         "stands_on": [
             {"history": rung.value, "share": round(share, 4)}
             for rung, share in outlook.rungs(where).items()
@@ -156,7 +161,7 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
     for period in answer["periods"]:
         last = period["until"] - timedelta(days=1)
         title = f"{period['name'].capitalize()} to {last}, forecast from {start}"
-        shown = [r for r in period["rows"] if float(r["p90_usd"]) >= 0.005]
+        shown = [r for r in period["rows"] if r["p90_usd"] is None or float(r["p90_usd"]) >= 0.005]
         table(
             [*((n, "left") for n in names), ("So far", "right"), ("P10", "right"),
              ("P50", "right"), ("P90", "right"), ("History", "left")],
@@ -164,8 +169,8 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
             title=title,
             footer=["Total", *[""] * (len(names) - 1), *_cells(period["total"])],
         )  # fmt: skip
-        if len(shown) > 25:
-            note(f"{len(shown) - 25} smaller rows: --json has them all")
+        if rest := len(period["rows"]) - min(len(shown), 25):
+            note(f"{rest} smaller row{'' if rest == 1 else 's'}: --json has them all")
         what_if = period.get("what_if")
         if what_if:
             effect = what_if["effect_usd"]
@@ -188,9 +193,15 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    money = [f"${float(row[k]):,.2f}" for k in ("spent_usd", "p10_usd", "p50_usd", "p90_usd")]
+    money = [_money(row[k]) for k in ("spent_usd", "p10_usd", "p50_usd", "p90_usd")]
     stands = row["stands_on"]
     text = stands[0]["history"] if stands else "unpriced"
     if len(stands) > 1:
         text += f" ({percent(stands[0]['share'])})"
     return [*money, text]
+
+
+def _money(text: str | None) -> str:
+    from pricing.money import show_usd
+
+    return show_usd(None if text is None else Decimal(text))

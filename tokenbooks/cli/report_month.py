@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tokenbooks.cli.common import Db, Json, Where, Zone, catalogue, reading, scope, settings
-from tokenbooks.cli.output import FINDING, MISUSE, fail, print_json, say
+from tokenbooks.cli.output import FINDING, MISUSE, calls, fail, note, print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -67,13 +67,17 @@ def report_month(
         print_json(
             {
                 "path": out, "month": show_span(span), "calls": total.calls,
-                "cost_usd": total.cost_usd, "unpriced_calls": total.unpriced_calls,
+                "cost_usd": None if total.wholly_unpriced else total.cost_usd,
+                "unpriced_calls": total.unpriced_calls,
                 "anomalies": len(facts.anomalies.reported),
                 "budgets": {s.budget.name: s.state for s in facts.budgets},
             }
         )  # fmt: skip
         return
-    say(f"{out}: {show_span(span)}, {total.calls:,} calls, {plain(total.cost_usd)} USD")
+    cost = "unpriced" if total.wholly_unpriced else f"{plain(total.cost_usd)} USD"
+    say(f"{out}: {show_span(span)}, {calls(total.calls)}, {cost}")
+    if total.unpriced_calls and not total.wholly_unpriced:
+        note(f"{calls(total.unpriced_calls)} have no price and are in no figure of it")
 
 
 def _write(path: Path, text: str) -> None:

@@ -75,11 +75,12 @@ def unit(
     if not made.total.calls:
         say("no calls in that period")
         return
+    unknown = made.total.wholly_unpriced
     table(
         [("Unit", "left"), ("How many", "right"), ("Cost", "right"), ("Each", "right"),
          ("Named by", "right")],
         [
-            (u.name, f"{u.count:,}", show_usd(usd(u.cost_pico)),
+            (u.name, f"{u.count:,}", "unpriced" if unknown else show_usd(usd(u.cost_pico)),
              "-" if u.each_usd is None else show_usd(u.each_usd), _named(u))
             for u in made.units
         ],
@@ -196,15 +197,19 @@ def showback(
         return
     other = [] if convert is None else [(convert.currency, "right")]
 
-    def cells(own: int, part: int) -> list[str]:
+    def cells(own: int, part: int, unknown: bool) -> list[str]:
+        if unknown:
+            return ["unpriced", show_usd(usd(part)), show_usd(usd(part)) if part else "unpriced",
+                    *([] if convert is None else [""])]  # fmt: skip
         shown = [show_usd(usd(own)), show_usd(usd(part)), show_usd(usd(own + part))]
         return shown if convert is None else [*shown, convert(own + part).show().split(" ")[0]]
 
     table(
         [(how.by.capitalize(), "left"), ("Own", "right"), ("Shared", "right"),
          ("Total", "right"), *other],
-        [(r.name, *cells(r.own, r.part)) for r in made.rows],
-        footer=["Total", *cells(sum(r.own for r in made.rows), sum(r.part for r in made.rows))],
+        [(r.name, *cells(r.own, r.part, r.wholly_unpriced)) for r in made.rows],
+        footer=["Total", *cells(sum(r.own for r in made.rows), sum(r.part for r in made.rows),
+                                made.wholly_unpriced)],
     )  # fmt: skip
     if made.shared:
         names = ", ".join(made.shared_names)

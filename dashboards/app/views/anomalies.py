@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboards.anomalies.find import MIN_HISTORY, Anomaly
 from dashboards.app import finance_charts, parts, source
-from dashboards.app.filters import sidebar
+from dashboards.app.filters import sidebar, tested_notice
 from dashboards.app.parts import Column
 from dashboards.queries.anomalies import Found, Rules, store_anomalies, usual_by_day
 from dashboards.queries.scope import Scope
@@ -144,9 +144,19 @@ st.caption(
     f"{parts.money(rules.floor_pico)} above what the same weekdays of the four weeks before cost. "
     f"{choice.words()}".replace("$", "\\$")
 )
+held = books.ask(spend, (), choice.scope).total
+parts.unpriced_notice(held.unpriced_calls, held.calls, held.unpriced_tokens)
+tested_notice(books, choice.scope)
+if not held.calls:
+    parts.nothing()
+    st.stop()
+if held.wholly_unpriced:
+    st.info("Nothing here has a price, so no day can be called usual or not.")
+    st.stop()
 if found.days < 15:
+    days = "day" if found.days == 1 else "days"
     st.info(
-        f"Only {found.days} days of priced history: 15 are needed to call a day unusual.",
+        f"Only {found.days} {days} of priced history: 15 are needed to call a day unusual.",
         icon=":material/hourglass_top:",
     )
 elif (judged := until - timedelta(days=found.days) + timedelta(days=MIN_HISTORY)) > since:
@@ -159,10 +169,10 @@ if found.days >= 15 and not found.reported:
 if found.days:
     days_chart(found)
 if found.reported:
-    st.subheader("What stood out")
+    st.header("What stood out")
     findings(found.reported)
 if found.announced:
-    st.subheader("Announced")
+    st.header("Announced")
     st.caption("Set aside: a launch or price change of their main variant came just before.")
     parts.table(
         [

@@ -28,8 +28,9 @@ SIGNS = {
     "ok": ":green-badge[:material/check_circle: within]",
     "warn": ":orange-badge[:material/warning: warning]",
     "fail": ":red-badge[:material/error: over]",
+    "unpriced": ":gray-badge[:material/help: unpriced]",
 }
-WORDS = {"ok": "within", "warn": "warning", "fail": "over"}
+WORDS = {"ok": "within", "warn": "warning", "fail": "over", "unpriced": "unpriced"}
 SCOPES = ("team", "project", "feature", "customer", "environment", "variant", "seller", "tier")
 PICO = 10**12
 
@@ -38,8 +39,13 @@ PICO = 10**12
 
 
 def shown(status: Status, value: float) -> str:
-    """An amount in the budget's own terms: USD, or tokens."""
-    return parts.count(round(value)) if status.budget.amount.in_tokens else f"${value:,.2f}"
+    """An amount in the budget's own terms: its currency, or tokens."""
+    return parts.count(round(value)) if status.budget.amount.in_tokens else status.words(value)
+
+
+def spent_of(status: Status) -> str:
+    """What was spent; what has no price is not nothing."""
+    return "unpriced" if status.unknown else shown(status, status.spent)
 
 
 def gone(status: Status) -> str:
@@ -52,6 +58,15 @@ def gone(status: Status) -> str:
     return "after the period" if when.median is None else str(when.median)[:10]
 
 
+def foreign(status: Status) -> str:
+    """What a chart in USD says beside an amount in another currency."""
+    if status.budget.amount.unit in ("USD", "tokens"):
+        return ""
+    return f" Drawn in USD: {status.limit_words} is {parts.money(status.limit)}.".replace(
+        "$", "\\$"
+    )
+
+
 def unit_of(status: Status) -> int:
     """Smallest units in one displayed unit."""
     return 1 if status.budget.amount.in_tokens else PICO
@@ -59,12 +74,13 @@ def unit_of(status: Status) -> int:
 
 def overview(statuses: Sequence[Status]) -> None:
     """All budgets in a table, the worst first."""
-    order = {"fail": 0, "warn": 1, "ok": 2}
+    order = {"fail": 0, "warn": 1, "unpriced": 2, "ok": 3}
     rows = [
         {
             "name": s.budget.name, "state": WORDS[s.state],
-            "spent": shown(s, s.spent / unit_of(s)), "amount": shown(s, s.limit / unit_of(s)),
-            "share": s.share, "ends": "–" if s.ends is None else shown(s, s.ends[1]),
+            "spent": spent_of(s), "amount": shown(s, s.limit),
+            "share": None if s.unknown else s.share,
+            "ends": "–" if s.ends is None else shown(s, s.ends[1]),
             "chance": s.chance, "gone": gone(s),
             "crossed": ", ".join(f"{c.threshold} ({c.action})" for c in s.crossings),
         }
@@ -91,12 +107,11 @@ def draw(number: int, status: Status) -> None:
     scope = "; ".join(
         f"{k}: {', '.join(v or NONE for v in vs)}" for k, vs in status.budget.scope.items()
     )
-    st.markdown(f"#### {parts.plain_text(status.budget.name)} {SIGNS[status.state]}")
+    st.markdown(f"## {parts.plain_text(status.budget.name)} {SIGNS[status.state]}")
     last = status.span.until - timedelta(days=1)
     st.caption(f"{status.span.since} to {last} · {scope or 'everything'}")
-    sentence = (
-        f"**{shown(status, status.spent / unit)}** of {shown(status, status.limit / unit)} spent "
-        f"({parts.share(status.share)})"
+    sentence = f"**{spent_of(status)}** of {shown(status, status.limit)} spent" + (
+        "" if status.unknown else f" ({parts.share(status.share)})"
     )
     if status.ends is not None:
         low, middle, high = (shown(status, v) for v in status.ends)
@@ -112,6 +127,9 @@ def draw(number: int, status: Status) -> None:
         st.caption(f":material/notifications: Crossed: {crossed}")
     if status.unpriced_tokens:
         st.caption(f"{status.unpriced_tokens:,} tokens have no price and are not counted.")
+    if status.unknown:
+        st.info("No call in its scope has a price: nothing can be drawn.", icon=":material/help:")
+        return
     # The day looked from is not over: the fan closes it.
     whole = [
         (d.day, d.spent / unit) for d in status.burn if d.day < status.today or not status.coming
@@ -150,9 +168,9 @@ def draw(number: int, status: Status) -> None:
         ],
         f"budget-{number}",
         caption=f"Running {'tokens' if unit == 1 else 'cost of priced calls'} (line), forecast "
-        "from P10 to P90 with its middle (dashes), the amount (orange).",
-        alt=f"Burn-down of the budget {status.budget.name}: {shown(status, status.spent / unit)} "
-        f"of {shown(status, status.limit / unit)} spent.",
+        f"from P10 to P90 with its middle (dashes), the amount (orange).{foreign(status)}",
+        alt=f"Burn-down of the budget {status.budget.name}: {spent_of(status)} "
+        f"of {shown(status, status.limit)} spent.",
     )  # fmt: skip
 
 
@@ -244,10 +262,8 @@ def new_budget(taken: Sequence[Budget], exchange: Exchange) -> None:
     status = judged.statuses[0]
     ends = "" if status.ends is None else f", expected {shown(status, status.ends[1])} at the end"
     st.markdown(
-        f"It would stand at **{shown(status, status.spent / unit_of(status))}** of "
-        f"{shown(status, status.limit / unit_of(status))}{ends}: {SIGNS[status.state]}".replace(
-            "$", "\\$"
-        )
+        f"It would stand at **{spent_of(status)}** of "
+        f"{shown(status, status.limit)}{ends}: {SIGNS[status.state]}".replace("$", "\\$")
     )
     st.code(text, language="toml")
     path = settings_file()

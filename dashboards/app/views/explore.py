@@ -10,12 +10,12 @@ from typing import Any
 import streamlit as st
 
 from dashboards.app import charts, parts, source
-from dashboards.app.filters import NONE, sidebar
+from dashboards.app.filters import NONE, sidebar, tested_notice
 from dashboards.app.measures import MEASURES, Measure
 from dashboards.app.parts import Column
+from dashboards.app.single_calls import calls_themselves
+from dashboards.app.spread import concentration, cost_per_call
 from dashboards.app.unit_costs import unit_costs
-from dashboards.queries import calls as single
-from dashboards.queries.movers import pareto
 from dashboards.queries.periods import (
     end_of,
     grain,
@@ -25,7 +25,6 @@ from dashboards.queries.periods import (
 )
 from dashboards.queries.scope import PERIODS, show_value
 from dashboards.queries.spend import Spend, SpendRow, spend
-from pricing.money import usd
 
 books = source.current()
 choice = sidebar(books)
@@ -37,7 +36,6 @@ GROUPS = (
 MOST_ROWS = 1000
 MOST_COLOURS = 12
 OTHER = "(all others)"
-PAGE = 50
 
 
 def lasting_order(name: str) -> Sequence[str]:
@@ -177,7 +175,8 @@ def timeline(by: str, measure: Measure) -> None:
     ]  # fmt: skip
     parts.chart(
         charts.over_time(
-            drawn, lasting_order(by), unit=step, what=measure.kind, group=by.capitalize()
+            drawn, lasting_order(by), unit=step, what=measure.kind, group=by.capitalize(),
+            span=(choice.period.since, choice.period.covered),
         ),
         sorted(rows, key=lambda r: (r["period"], rank[r["name"]])),
         [
@@ -220,175 +219,14 @@ def hours_of_week(_: str, measure: Measure) -> None:
     )  # fmt: skip
 
 
-def cost_per_call(_: str, __: Measure) -> None:
-    """How the cost of single calls is spread."""
-    spread = books.ask(single.distribution, choice.scope)
-    if not spread.bins:
-        parts.nothing("No single call here has a price above zero.")
-        return
-    names = {0.5: "median", 0.9: "P90", 0.99: "P99", 1.0: "dearest"}
-    with st.container(horizontal=True):
-        for level, name in names.items():
-            st.metric(name.capitalize(), parts.money(spread.quantiles_pico[level]), border=True)
-        st.metric("Mean", parts.money(spread.total_pico // spread.priced_calls), border=True)
-    rows = [
-        {"low": b.low_pico, "high": b.high_pico, "calls": b.calls, "cost": b.cost_pico}
-        for b in spread.bins
-    ]
-    drawn = [
-        {
-            "low": b.low_pico / 1e12, "high": b.high_pico / 1.03e12, "calls": b.calls,
-            "label": f"{parts.money(b.low_pico)} to {parts.money(b.high_pico)}",
-            "cost": parts.money(b.cost_pico),
-        }
-        for b in spread.bins
-    ]  # fmt: skip
-    marks = [
-        {"at": spread.quantiles_pico[q] / 1e12, "name": names[q]}
-        for q in (0.5, 0.9, 0.99)
-        if spread.quantiles_pico[q]
-    ]
-    apart = [
-        f"{n:,} {what}"
-        for n, what in (
-            (spread.free_calls, "calls that cost nothing"),
-            (spread.unpriced_calls, "calls without a price"),
-        )
-        if n
-    ]
-    parts.chart(
-        charts.histogram(drawn, marks),
-        rows,
-        [
-            Column("low", "From", "usd"), Column("high", "Below", "usd"),
-            Column("calls", "Calls", "count"), Column("cost", "Together", "usd"),
-        ],
-        "cost-per-call",
-        caption=f"Priced calls by what one costs, {single.BINS_A_DECADE} bins a factor of ten (log"
-        f" scale). {'Not in the bars: ' + ' and '.join(apart) + '.' if apart else ''}",
-        alt=f"Histogram of cost per call; median {parts.money(spread.quantiles_pico[0.5])}, "
-        f"P99 {parts.money(spread.quantiles_pico[0.99])}.",
-    )  # fmt: skip
-
-
-def concentration(by: str, _: Measure) -> None:
-    """Which few groups make most of the cost."""
-    answer = books.ask(spend, [by], choice.scope, limit=MOST_ROWS)
-    found = pareto(answer)
-    if not found or not answer.total.cost_pico:
-        parts.nothing("Nothing here has a cost.")
-        return
-    few = next((n for n, r in enumerate(found, 1) if r.cumulative >= 0.8), len(found))
-    st.markdown(f"**{few:,} of {len(found):,}** make 80 % of the cost of priced calls.")
-    rows: list[dict[str, Any]] = [
-        {
-            "name": show_value(r.key, by),
-            "cost": r.cost_pico,
-            "share": r.share,
-            "running": r.cumulative,
-        }
-        for r in found
-    ]
-    drawn = [
-        {
-            "name": r["name"], "value": r["cost"] / 1e12, "running": r["running"],
-            "label": parts.money(r["cost"]),
-        }
-        for r in rows[:40]
-    ]  # fmt: skip
-    parts.chart(
-        charts.pareto(drawn),
-        rows,
-        [
-            Column("name", by.capitalize()), Column("cost", "Cost", "usd"),
-            Column("share", "Share", "share"), Column("running", "Running share", "share"),
-        ],
-        "pareto",
-        caption=f"Cost of priced calls by {by}, dearest first, and the share of the total reached"
-        + (f"; the first 40 of {len(rows):,}." if len(rows) > 40 else "."),
-        alt=f"Pareto chart of cost by {by}: {few} of {len(found)} make 80 %.",
-    )  # fmt: skip
-
-
-def calls_themselves(_: str, __: Measure) -> None:
-    """The calls, a page at a time, and how one is billed."""
-    amount = books.ask(single.call_count, choice.scope)
-    pages = max(1, -(-amount // PAGE))
-    left, right = st.columns([1, 3], vertical_alignment="bottom")
-    with left:
-        order = st.selectbox(
-            "Order", list(single.ORDERS), key="order", bind="query-params",
-            format_func=lambda o: {"cost": "Dearest first", "newest": "Newest first",
-                                   "oldest": "Oldest first", "tokens": "Most tokens first"}[o],
-        )  # fmt: skip
-    with right:
-        page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-    found = books.ask(single.calls_page, choice.scope, page=page, size=PAGE, order=order)
-    rows = [
-        {**c, "when": parts.local(c["occurred_at"], choice.zone), "cost": c["cost_pico"],
-         "failed": "yes" if c["failed"] else ""}
-        for c in found
-    ]  # fmt: skip
-    columns = [
-        Column("when", "When", "time"), Column("variant", "Variant"), Column("model", "Model"),
-        Column("team", "Team"), Column("feature", "Feature"), Column("tier", "Tier"),
-        Column("input_total", "Input", "count"), Column("cached", "Cached", "count"),
-        Column("output_total", "Output", "count"), Column("reasoning", "Reasoning", "count"),
-        Column("cost", "Cost", "usd"), Column("status", "Status"),
-        Column("status_reason", "Why"), Column("seller", "Seller"), Column("failed", "Failed"),
-        Column("session", "Session"), Column("call_key", "Call"),
-    ]  # fmt: skip
-    shown = parts.table(
-        rows, columns, "calls", alt="A page of calls", height=420, on_select="rerun"
-    )
-    st.caption(
-        f"Calls {(page - 1) * PAGE + 1:,} to {(page - 1) * PAGE + len(rows):,} of {amount:,}, times"
-        f" in {choice.zone}. Tick one to see how it is billed."
-    )
-    chosen = shown.selection.rows if hasattr(shown, "selection") else []
-    if chosen and chosen[0] < len(rows):
-        bill(rows[chosen[0]])
-
-
-def bill(call: dict[str, Any]) -> None:
-    """The lines one call is billed by."""
-    st.subheader("How it is billed")
-    st.code(call["call_key"], language=None)
-    lines = books.ask(single.call_lines, call["call_key"])
-    rows = [
-        {
-            "meter": line["meter"], "quantity": line["quantity"],
-            "price": None if line["price_pico"] is None else usd(line["price_pico"] * 10**6),
-            "cost": line["cost_pico"], "status": line["status"], "source": line["source"],
-            "rate": line["rate_id"],
-        }
-        for line in lines
-    ]  # fmt: skip
-    parts.table(
-        rows,
-        [
-            Column("meter", "Meter"), Column("quantity", "Quantity", "count"),
-            Column("price", "For 1,000,000", "price"), Column("cost", "Cost", "usd"),
-            Column("status", "Status"), Column("source", "Source of the rate"),
-            Column("rate", "Rate"),
-        ],
-        "bill",
-        alt="Lines of one call",
-    )  # fmt: skip
-    total = "unpriced" if call["cost"] is None else f"{usd(call['cost']):f} USD"
-    st.caption(
-        f"Together {total}." + (f" {call['status_reason']}." if call["status_reason"] else "")
-    )
-
-
 VIEWS: dict[str, Callable[[str, Measure], None]] = {
     "Breakdown": breakdown,
     "Over time": timeline,
     "Hours": hours_of_week,
-    "Cost per call": cost_per_call,
-    "Pareto": concentration,
+    "Cost per call": lambda _by, _measure: cost_per_call(books, choice),
+    "Pareto": lambda by, _measure: concentration(books, choice, by),
     "Unit costs": lambda _by, _measure: unit_costs(books, choice),
-    "Calls": calls_themselves,
+    "Calls": lambda _by, _measure: calls_themselves(books, choice),
 }
 
 total: SpendRow = books.ask(spend, (), choice.scope).total
@@ -412,4 +250,5 @@ else:
             disabled=view not in ("Breakdown", "Over time", "Hours"),
         )  # fmt: skip
     parts.unpriced_notice(total.unpriced_calls, total.calls, total.unpriced_tokens)
+    tested_notice(books, choice.scope)
     VIEWS[view](grouped, MEASURES[measured])

@@ -8,13 +8,13 @@ import streamlit as st
 
 from budgets.spend.model import BudgetError, read_budgets
 from dashboards.app import parts, source
-from dashboards.app.filters import sidebar
+from dashboards.app.filters import sidebar, tested_notice
 from dashboards.exports.prepare import KINDS, MonthSettings, Prepared, Wish, command, prepare
 from dashboards.exports.write import ExportError
 from dashboards.monthly.pdf import browser
 from dashboards.queries.anomalies import Rules
 from dashboards.queries.periods import tag_names
-from dashboards.queries.scope import PERIODS
+from dashboards.queries.scope import PERIODS, show_calls
 from dashboards.queries.spend import spend
 from pricing.currency import CurrencyError, Exchange
 from pricing.money import plain, usd
@@ -111,9 +111,9 @@ def proof(made: Prepared) -> None:
         parts.problem("The file does not add up to the report: do not use it, and report this.")
     if made.unpriced_calls:
         st.caption(
-            f"{made.unpriced_calls:,} calls ({parts.count(made.unpriced_tokens)} tokens) have no"
-            " price. They are in neither sum: empty in CSV and Parquet, left out of FOCUS, whose"
-            " costs may not be empty."
+            f"{show_calls(made.unpriced_calls)} ({parts.count(made.unpriced_tokens)} tokens)"
+            " without a price: in neither sum. Their cost is empty in CSV and Parquet; FOCUS, whose"
+            " costs may not be empty, leaves them out."
         )
 
 
@@ -126,7 +126,7 @@ def hand_over(made: Prepared) -> None:
     proof(made)
     names, rows = made.head
     if names and rows:
-        st.subheader("First rows")
+        st.header("First rows")
         st.dataframe(
             {name: [row[n] for row in rows] for n, name in enumerate(names)},
             hide_index=True, placeholder="", alt=f"The first {len(rows)} rows of the file",
@@ -135,6 +135,7 @@ def hand_over(made: Prepared) -> None:
 
 wish = asked()
 calls = books.ask(spend, (), choice.scope).total.calls
+tested_notice(books, choice.scope)
 terminal = command(wish, choice.scope, books.path)
 if not calls:
     parts.nothing()
@@ -149,7 +150,7 @@ else:
     made = made if kept == key else None
     wanted = not slow
     if slow and made is None:
-        st.caption(f"{calls:,} calls in this choice.")
+        st.caption(f"{show_calls(calls)} in this choice.")
         wanted = st.button("Make the file", type="primary", icon=":material/draft:")
     try:
         if made is None and wanted:

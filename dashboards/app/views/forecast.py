@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,6 +39,13 @@ class Figures:
     fan: list[tuple[Any, float, float, float]]
     rows: list[dict[str, Any]]
 
+    def with_total(self) -> list[dict[str, Any]]:
+        """The rows and the total, which is the forecast of the whole."""
+        low, middle, high = self.ends
+        total = {"team": "Total", "variant": "", "spent": self.spent, "low": low,
+                 "middle": middle, "high": high, "history": ""}  # fmt: skip
+        return [*self.rows, total]
+
 
 def figures(ahead: Ahead, span: Span) -> Figures:
     """A period's figures, worked out once for each store, choice and scenario."""
@@ -59,8 +65,7 @@ def leaves(ahead: Ahead, span: Span) -> list[dict[str, Any]]:
     shown = {leaf.keys[:2] for leaf in seen.leaves(ahead.where)}
     for team, variant in sorted(shown):
         where: dict[str, str] = {"team": team, "variant": variant}
-        held = seen.leaves(where)
-        priced = any(seen.prices[leaf] is not None for leaf in held)
+        priced = seen.priced(where)
         low, middle, high = (
             (cents(v) for v in seen.end_of(span, where)) if priced else (None, None, None)
         )
@@ -80,10 +85,10 @@ def draw(ahead: Ahead, span: Span, name: str, changed: Ahead | None) -> None:
     made = figures(ahead, span)
     after = figures(changed, span) if changed else None
     now = after or made
-    st.subheader(f"{name} to {span.until - timedelta(days=1)}")
+    st.header(f"{name} to {span.until - timedelta(days=1)}")
     helps = ("One path in ten ends below.", "Half of the paths end below.",
              "One path in ten ends above.")  # fmt: skip
-    with st.grid(4, min_column_width=110):
+    with st.grid(4, min_column_width=150):
         st.metric("So far", parts.money(made.spent), border=True, height="stretch")
         for label, was, end, hint in zip(
             ("P10", "P50", "P90"), made.ends, now.ends, helps, strict=True
@@ -95,8 +100,8 @@ def draw(ahead: Ahead, span: Span, name: str, changed: Ahead | None) -> None:
     if changed:
         effect(ahead, changed, span)
     fan_of(made, after, name)
-    st.markdown("**What it is made of**")
-    made_of(made.rows, after.rows if after else None, name)
+    st.subheader("What it is made of")
+    made_of(made, after, name)
 
 
 def effect(ahead: Ahead, changed: Ahead, span: Span) -> None:
@@ -145,10 +150,9 @@ def fan_of(made: Figures, after: Figures | None, name: str) -> None:
     )  # fmt: skip
 
 
-def made_of(
-    rows: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]] | None, name: str
-) -> None:
-    """The table by team and variant; with a scenario, each row before and after."""
+def made_of(made: Figures, then: Figures | None, name: str) -> None:
+    """The table by team and variant with the total; with a scenario, each before and after."""
+    rows, after = made.with_total(), then.with_total() if then else None
     shown: list[dict[str, Any]] = list(rows)
     middle = "Middles need not add up to the middle of the sum"
     columns = [
@@ -171,6 +175,15 @@ def made_of(
         shown, columns, f"forecast-{name.lower()}",
         alt=f"Forecast of the {name.lower()} by team and variant",
     )  # fmt: skip
+    st.caption("What was spent adds up to the total. P10, P50 and P90 do not: rows seldom have "
+               "their good and bad days together.")  # fmt: skip
+
+
+def same(ahead: Ahead) -> bool:
+    """Whether the quarter says what the month says: both end together and nothing was spent
+    before."""
+    month, quarter = ahead.month, ahead.quarter
+    return month.until == quarter.until and ahead.spent(month) == ahead.spent(quarter)
 
 
 def scenario_of(ahead: Ahead) -> Ahead | None:
@@ -203,9 +216,17 @@ except ForecastError as error:
 else:
     for note in ahead.notes:
         st.caption(f":material/info: {note}")
-    if all(ahead.seen.prices[leaf] is None for leaf in ahead.seen.leaves(ahead.where)):
+    if not ahead.seen.leaves(ahead.where):
+        parts.nothing("No calls with these filters.")
+    elif not ahead.seen.priced(ahead.where):
         st.warning("Nothing here has a price: the forecast cost is **unpriced**.")
     else:
         scenario = scenario_of(ahead)
         draw(ahead, ahead.month, "Month", scenario)
-        draw(ahead, ahead.quarter, "Quarter", scenario)
+        if same(ahead):
+            last = ahead.quarter.until - timedelta(days=1)
+            st.header(f"Quarter to {last}")
+            st.caption("It ends with the month and nothing was spent earlier in it: its figures "
+                       "are the month's.")  # fmt: skip
+        else:
+            draw(ahead, ahead.quarter, "Quarter", scenario)

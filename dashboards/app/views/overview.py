@@ -11,13 +11,12 @@ import streamlit as st
 
 from budgets.spend.model import Budget, BudgetError, read_budgets
 from dashboards.app import charts, finance_charts, outlooks, parts, source
-from dashboards.app.filters import compared, sidebar
+from dashboards.app.filters import compared, sidebar, tested_notice
 from dashboards.app.parts import Column
 from dashboards.forecasting.outlook import ForecastError
 from dashboards.queries.movers import movers
 from dashboards.queries.periods import end_of, grain, scope_of, steps, variants_in_order
 from dashboards.queries.scope import show_value
-from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import Spend, SpendRow, spend
 from pricing.currency import CurrencyError, Exchange
 
@@ -46,9 +45,9 @@ def month_to_date() -> None:
     if budget is not None:
         exchange = Exchange.from_settings(getattr(books.settings, "currency", None) or {})
         limit = exchange.to_pico(budget.amount.value, budget.amount.unit, ahead.start)
-    st.subheader(f"{name}, month to date")
-    if not any(price is not None for price in ahead.seen.prices.values()):
-        parts.nothing("Nothing here has a price: the month's cost is unknown.")
+    st.header(f"{name}, month to date")
+    if not ahead.seen.priced(ahead.where):
+        parts.unknown("Nothing here has a price: where the month will end is unknown.")
         return
     spent = ahead.spent(month)
     low, middle, high = ahead.seen.end_of(month, ahead.where)
@@ -60,13 +59,14 @@ def month_to_date() -> None:
             help=f"From {month.since} until the forecast begins, {ahead.start}.",
         )  # fmt: skip
         st.metric(
-            "Expected at the month's end", parts.money(ends[1]), border=True, height="stretch",
-            help=f"P50, the middle of the paths. P10 {parts.money(ends[0])}, "
+            "At month's end", parts.money(ends[1]), border=True, height="stretch",
+            help=f"Expected: P50, the middle of the paths. P10 {parts.money(ends[0])}, "
             f"P90 {parts.money(ends[2])}.",
         )  # fmt: skip
         st.metric(
             "Budget", "none" if limit is None else parts.money(limit), border=True,
-            height="stretch", help=budget.name if budget else "See the Budgets page.",
+            height="stretch",
+            help=f"{budget.name}: {budget.amount}." if budget else "See the Budgets page.",
         )  # fmt: skip
         over = None if limit is None else float((paths > limit / 1e12).mean())
         st.metric(
@@ -143,9 +143,10 @@ def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> Non
         unpriced.append(sum(r.unpriced_calls for r in rows) / calls if calls else 0.0)
     tokens = total.input_tokens + total.output_tokens
     tokens_before = before.input_tokens + before.output_tokens
-    with st.grid(6, min_column_width=120):
+    known = not total.wholly_unpriced
+    with st.grid(6, min_column_width=140):
         st.metric(
-            "Spend", "unpriced" if total.wholly_unpriced else parts.money(total.cost_pico),
+            "Spend", parts.money(total.cost_pico if known else None),
             parts.change(before.cost_pico, total.cost_pico), "inverse", border=True,
             height="stretch", chart_data=series["cost"], chart_type="area",
             help="Computed from counts and the rates in force at each call; priced calls only.",
@@ -165,7 +166,7 @@ def key_figures(now: Spend, before: SpendRow, starts: Sequence[datetime]) -> Non
             help="Input tokens read from a cache over all input tokens.",
         )  # fmt: skip
         st.metric(
-            "Cache savings", parts.money(total.cache_savings_pico),
+            "Cache savings", parts.money(total.cache_savings_pico if known else None),
             parts.change(before.cache_savings_pico, total.cache_savings_pico), border=True,
             height="stretch", chart_data=series["saved"], chart_type="area",
             help="Cached reads at the input price, less what they cost, less the extra price of "
@@ -203,12 +204,15 @@ def over_time(now: Spend, unit: str, order: Sequence[str]) -> None:
                     "when": show_value(start, unit), "label": parts.money(row.cost_pico),
                 }
             )  # fmt: skip
-    st.subheader(f"Spend by {unit}")
+    st.header(f"Spend by {unit}")
     if not drawn:
-        parts.nothing("Nothing in this period has a price and a cost.")
+        parts.unknown("No call of this period has a price and a cost.")
         return
     parts.chart(
-        charts.over_time(drawn, order, unit=unit, what="usd", group="Variant"),
+        charts.over_time(
+            drawn, order, unit=unit, what="usd", group="Variant",
+            span=(choice.period.since, choice.period.covered),
+        ),
         rows,
         [
             Column("period", unit.capitalize(), "time"), Column("variant", "Variant"),
@@ -232,7 +236,7 @@ def _by_variant(answer: Spend) -> dict[str, int]:
 
 def what_changed() -> None:
     """The largest moves by a dimension of the reader's choice."""
-    st.subheader("What changed")
+    st.header("What changed")
     before, now = compared(books, choice)
     by = st.segmented_control(
         "By", ["variant", "team", "feature", "tier", "seller"], default="variant", required=True,
@@ -241,7 +245,10 @@ def what_changed() -> None:
     old = books.ask(spend, [by], scope_of(before, choice.where))
     new = books.ask(spend, [by], scope_of(now, choice.where))
     if not old.total.calls or not new.total.calls:
-        parts.nothing("There is nothing to compare with yet.")
+        parts.nothing_yet("There is nothing to compare with: no calls before these.")
+        return
+    if old.total.wholly_unpriced or new.total.wholly_unpriced:
+        parts.unknown("No call of one of the two periods has a price: the change is unknown.")
         return
     found = movers(old, new)
     names = [show_value(m.keys[0]) for m in found]
@@ -256,11 +263,11 @@ def what_changed() -> None:
         if m.change_pico
     ]  # fmt: skip
     total = new.total.cost_pico - old.total.cost_pico
-    verb = "rose" if total > 0 else "fell" if total < 0 else "stayed the same:"
+    verb = "rose" if total > 0 else "fell"
     percent = parts.change(old.total.cost_pico, new.total.cost_pico)
+    moved = f"{verb} by {parts.money(abs(total))}{f' ({percent})' if percent else ''}"
     st.markdown(
-        f"Spend {verb} {('by ' + parts.money(abs(total))) if total else ''}"
-        f"{f' ({percent})' if percent and total else ''}, from "
+        f"Spend {moved if total else 'stayed the same'}, from "
         f"{parts.money(old.total.cost_pico)} ({before.words()}) to "
         f"{parts.money(new.total.cost_pico)} ({now.words()}).".replace("$", "\\$")
     )
@@ -303,9 +310,7 @@ else:
         answer.total.unpriced_calls, answer.total.calls, answer.total.unpriced_tokens,
         answer.total.assumed_calls,
     )  # fmt: skip
-    tested = books.ask(simulated, choice.scope)
-    if tested is not None:
-        st.caption(tested.words())
+    tested_notice(books, choice.scope)
     key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
     if earlier.calls:
         st.caption(f"Changes are against {choice.before.words()}.")

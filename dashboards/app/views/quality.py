@@ -30,7 +30,7 @@ with st.grid(5, min_column_width=140):
         border=True, height="stretch",
     )  # fmt: skip
 
-st.subheader("Calls that are not priced exactly")
+st.header("Calls that are not priced exactly")
 why = books.ask(reasons, None, MOST)
 if why:
     parts.table(
@@ -51,7 +51,7 @@ if why:
 else:
     st.success("Every call in the books is priced exactly.", icon=":material/verified:")
 
-st.subheader("Imports")
+st.header("Imports")
 parts.table(
     [
         {
@@ -80,7 +80,7 @@ refused, replaced, flagged = (
     books.ask(quality.replacements, MOST),
     books.ask(quality.flags),
 )
-st.subheader("Refused lines")
+st.header("Refused lines")
 if refused:
     parts.table(
         [{**r, "file": PurePath(r["path"]).name} for r in refused],
@@ -95,7 +95,7 @@ if refused:
 else:
     st.success("No line was refused.", icon=":material/verified:")
 
-st.subheader("Replaced calls")
+st.header("Replaced calls")
 if replaced:
     parts.table(
         [{**r, "at": parts.local(r["replaced_at"], zone)} for r in replaced],
@@ -114,7 +114,7 @@ else:
     st.markdown("No call was replaced by a better sighting.")
 
 if flagged:
-    st.subheader("Remarks of the readers")
+    st.header("Remarks of the readers")
     parts.table(
         [
             {

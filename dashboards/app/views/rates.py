@@ -103,7 +103,7 @@ def history(seller: str, name: str) -> None:
     """Every rate ever recorded of one variant at one seller."""
     variant = catalogue.variant(name, seller)
     rates = catalogue.rates(seller, name)
-    st.subheader(f"{name} at {seller}")
+    st.header(f"{name} at {seller}")
     if variant is not None:
         facts = [
             f"role {variant.role}" if variant.role else "",

@@ -105,14 +105,14 @@ if not calls.rows and not reports.rows:
         icon=":material/balance:",
     )
 if reports.rows:
-    st.subheader("Cost reports")
+    st.header("Cost reports")
     st.caption(
         "Charged: what the organisation's cost report says was billed, by its own periods. "
         "Computed: the stored calls of the same provider and period at the rates in force."
     )
     show(reports, "reports")
 if calls.rows:
-    st.subheader("Calls that state their own charge")
+    st.header("Calls that state their own charge")
     st.caption(
         "Charged: what the log states beside the call. Computed: the same calls at the rates in "
         "force. Calls that state nothing are on neither side."

@@ -126,7 +126,7 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
         "replay", alt="The trace's cost on each variant",
     )  # fmt: skip
     if curve:
-        st.subheader("What a longer lifetime would add", anchor=False)
+        st.header("What a longer lifetime would add", anchor=False)
         parts.chart(
             traffic_charts.lifetimes(curve), curve,
             [Column("words", "Lifetime"), Column("cached", "Cached tokens", "count"),

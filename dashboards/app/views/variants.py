@@ -8,10 +8,12 @@ from typing import Any
 import streamlit as st
 
 from dashboards.app import charts, parts, source
-from dashboards.app.filters import sidebar
+from dashboards.app.filters import sidebar, tested_notice
 from dashboards.app.parts import Column
 from dashboards.app.targets import target_names
 from dashboards.queries.compare import CompareRow, Comparison, compare
+from dashboards.queries.scope import show_calls
+from dashboards.queries.spend import spend
 from pricing.meters import TIERS
 
 books = source.current()
@@ -30,7 +32,7 @@ def show(answer: Comparison) -> None:
     drawn: list[dict[str, Any]] = [
         {
             "name": "as logged", "value": base / 1e12, "label": parts.money(base),
-            "kind": "as logged", "whole": True, "note": f"{answer.calls:,} calls",
+            "kind": "as logged", "whole": True, "note": show_calls(answer.calls),
         }
     ]  # fmt: skip
     rows: list[dict[str, Any]] = [
@@ -58,9 +60,11 @@ def show(answer: Comparison) -> None:
                 {
                     "name": name, "value": row.cost_pico / 1e12,
                     "label": parts.money(row.cost_pico),
-                    "kind": "cheaper" if row.cost_pico < row.base_pico else "dearer",
+                    "kind": "cheaper" if row.cost_pico < row.base_pico
+                    else "dearer" if row.cost_pico > row.base_pico else "the same",
                     "whole": row.carried_calls == row.calls,
-                    "note": f"{row.carried_calls:,} of {row.calls:,} calls ({parts.share(part)})",
+                    "note": f"{row.carried_calls:,} of {show_calls(row.calls)}"
+                    f" ({parts.share(part)})",
                 }
             )  # fmt: skip
     best = next((r for r in rows[1:] if r["difference"] is not None and r["carried"] == 1.0), None)
@@ -78,9 +82,10 @@ def show(answer: Comparison) -> None:
         alt="Bars of what the traffic would cost on each target: "
         + ", ".join(f"{d['name']} {d['label']}" for d in drawn[:6]) + ".",
     )  # fmt: skip
+    same = show_calls(answer.calls).replace(" ", " priced ")
     st.caption(
-        f"Cost of the same {answer.calls:,} priced calls on each target; the dashed line is what"
-        " they cost as logged. A pale bar covers only part of the calls, so compare it with the"
+        f"Cost of the same {same} on each target; the dashed line is what they cost as logged."
+        " A pale bar covers only part of the calls, so compare it with the"
         " difference in the table, which is over the same calls on both sides."
     )
     parts.table(
@@ -113,10 +118,12 @@ today = st.toggle(
 )  # fmt: skip
 at = datetime.now(UTC).replace(tzinfo=None, minute=0, second=0, microsecond=0) if today else None
 result = books.ask_priced(compare, list(targets), choice.scope, at=at)
+tested_notice(books, choice.scope)
 if not result.calls and not result.unpriced_calls:
     parts.nothing()
 elif not result.calls:
-    parts.unpriced_notice(result.unpriced_calls, result.unpriced_calls, 0)
+    tokens = books.ask(spend, (), choice.scope).total.unpriced_tokens
+    parts.unpriced_notice(result.unpriced_calls, result.unpriced_calls, tokens)
     st.info("Nothing here has a price as logged, so there is nothing to compare with.")
 else:
     show(result)

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import streamlit as st
 
 from dashboards.app import finance_charts, parts, source
-from dashboards.app.filters import compared, sidebar
+from dashboards.app.filters import compared, sidebar, tested_notice
 from dashboards.app.parts import Column
 from dashboards.explain.effects import Explanation, explain
 from dashboards.queries.explain import DEFAULT_BY, cells
@@ -92,7 +92,7 @@ def draw(made: Explanation) -> None:
         for group, cost in groups.items()
     ]
     if rows_of:
-        st.subheader("New and retired")
+        st.header("New and retired")
         parts.table(
             rows_of,
             [Column("group", "Group"), Column("what", "New or retired"),
@@ -112,6 +112,7 @@ made = explain(
     books.ask(cells, scope_of(before, choice.where), tuple(by)),
     books.ask(cells, scope_of(now, choice.where), tuple(by)),
 )
+tested_notice(books, scope_of(now, choice.where))
 st.caption(f"Before: {before.words()}. Now: {now.words()}. Days in {choice.zone}.")
 if picked is None and now != choice.period:
     st.caption(
