@@ -98,7 +98,9 @@ def over_time(
     first, last = min(r["start"] for r in rows), max(r["end"] for r in rows)
     scale: Any = alt.Undefined
     if span is not None:
-        first, last = min(span[0].isoformat(), first), max(span[1].isoformat(), last)
+        # A minute less: the mark of the day after would stand at the edge.
+        end = (span[1] - timedelta(minutes=1)).isoformat()
+        first, last = min(span[0].isoformat(), first), max(end, last)
         scale = alt.Scale(domain=[{"expr": f"toDate('{text}')"} for text in (first, last)])
     names, range_ = colours(order, [r["name"] for r in rows])
     # Few periods: one mark each, or the same day would be written twice.

@@ -151,7 +151,7 @@ def test_a_chart_over_time_shows_the_days_without_calls() -> None:
         [row], ["a"], unit="day", what="usd", group="Variant", span=span
     ).to_dict()["encoding"]["x"]  # fmt: skip
     assert spec["scale"]["domain"] == [
-        {"expr": "toDate('2026-03-01T00:00:00')"}, {"expr": "toDate('2026-03-16T00:00:00')"},
+        {"expr": "toDate('2026-03-01T00:00:00')"}, {"expr": "toDate('2026-03-15T23:59:00')"},
     ]  # fmt: skip
     # Fifteen days have room for a mark each; forty have not.
     assert spec["axis"]["tickCount"] == {"interval": "day", "step": 1}

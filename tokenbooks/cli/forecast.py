@@ -161,7 +161,8 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
     for period in answer["periods"]:
         last = period["until"] - timedelta(days=1)
         title = f"{period['name'].capitalize()} to {last}, forecast from {start}"
-        shown = [r for r in period["rows"] if r["p90_usd"] is None or float(r["p90_usd"]) >= 0.005]
+        priced = [r for r in period["rows"] if r["p90_usd"] is not None]  # the rest is in the notes
+        shown = [r for r in priced if float(r["p90_usd"]) >= 0.005]
         table(
             [*((n, "left") for n in names), ("So far", "right"), ("P10", "right"),
              ("P50", "right"), ("P90", "right"), ("History", "left")],
@@ -169,7 +170,7 @@ def _print(answer: dict[str, Any], names: list[str], start: date) -> None:
             title=title,
             footer=["Total", *[""] * (len(names) - 1), *_cells(period["total"])],
         )  # fmt: skip
-        if rest := len(period["rows"]) - min(len(shown), 25):
+        if rest := len(priced) - min(len(shown), 25):
             note(f"{rest} smaller row{'' if rest == 1 else 's'}: --json has them all")
         what_if = period.get("what_if")
         if what_if:
