@@ -23,6 +23,8 @@ def main() -> int:
     lake.arguments(parser)
     pages = import_module("benchmarks.pages")
     pages.arguments(parser)
+    growth = import_module("benchmarks.growth")
+    growth.arguments(parser)
     options = parser.parse_args()
     known: dict[str, Callable[[], list[Row]]] = {
         "check": lambda: import_module("benchmarks.check").rows(),
@@ -34,6 +36,7 @@ def main() -> int:
         "collector": lambda: import_module("benchmarks.collector").rows(),
         "traffic": lambda: import_module("benchmarks.traffic").rows(),
         "lake": lambda: lake.rows(options.lake_rows),
+        "growth": lambda: growth.rows(options.growth_rows, options.growth_store),
         "pages": lambda: pages.rows(options.page_rows),
     }
     wanted = options.only or list(known)

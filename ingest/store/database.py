@@ -248,7 +248,8 @@ def _prepare(store: Store) -> None:
         with store.transaction() as con:
             for statement in schema.migration_statements(version):
                 con.execute(statement)
-            resolve.reprice(con)
+            if version < 2:
+                resolve.reprice(con)
 
 
 # --- snapshots ------------------------------------------------------------------------------
