@@ -3,7 +3,7 @@
 A lake is on a mounted path, or at an address Arrow knows (`s3://bucket/books`, `gs://…`). What is
 in it is said by its *batches*: one small JSON file each, naming the Parquet files that belong to
 it. A Parquet file that no batch names does not count, so a writer that is killed leaves the lake
-as it was, and one rename (on an object store: one PUT) moves it from the old state to the new one.
+as it was, and one rename (on an object store: one copy) moves it from the old state to the new one.
 
     folder = LakeFolder("lake")
     folder.write_table("usage/date=2026-03-01/log-77f0.parquet", schema, rows)
@@ -139,8 +139,8 @@ class LakeFolder:
             stream.write(batch.text().encode())
 
     def sweep(self, prefix: str, keep: set[str]) -> int:
-        """Remove a writer's files (their names begin with `prefix`, drafts included) that are not
-        to be kept and old enough that no other process of its can be about to name them."""
+        """Remove a writer's files (their names begin with `prefix`) that are not to be kept, and
+        anybody's drafts: those old enough that no process can be about to name or finish them."""
         from pyarrow import fs
 
         removed = 0
@@ -148,10 +148,11 @@ class LakeFolder:
         seek = fs.FileSelector(self.full(USAGE), allow_not_found=True, recursive=True)
         for info in self.files.get_file_info(seek):
             path = info.path.removeprefix(self.root).lstrip("/")
-            name = path.rsplit("/", 1)[-1].lstrip(".")
+            name = path.rsplit("/", 1)[-1]
+            draft = name.startswith(".") and name.endswith(".tmp")
             if (
                 info.type == fs.FileType.File
-                and name.startswith(prefix)
+                and (draft or name.startswith(prefix))
                 and path not in keep
                 and info.mtime < oldest
             ):
@@ -172,16 +173,16 @@ class LakeFolder:
     @contextmanager
     def _whole(self, path: str) -> Generator[str]:
         """Where to write so that `path` appears whole: a hidden name beside it, renamed at the
-        end. An object appears when it is complete, and cannot be renamed, only copied."""
-        final = draft = self.full(path)
+        end. An object store copies it there in one request: a writer that fails half way would
+        otherwise leave the object that it had begun, closed as if it were whole."""
+        final = self.full(path)
+        folder, _, name = final.rpartition("/")
         if self.local:
-            folder, _, name = final.rpartition("/")
             self.files.create_dir(folder, recursive=True)
-            draft = f"{folder}/.{name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
+        draft = f"{folder}/.{name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp"
         try:
             yield draft
-            if self.local:
-                self.files.move(draft, final)
+            self.files.move(draft, final)
         except BaseException:
             with contextlib.suppress(OSError):
                 self.files.delete_file(draft)
