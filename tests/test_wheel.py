@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -121,3 +124,34 @@ def test_an_installed_wheel_runs_without_the_checkout(
         cwd=work,
     )  # fmt: skip
     assert counted.stdout.strip() == "3"
+    served(command, work)
+
+
+def served(command: Path, work: Path) -> None:
+    """The service of the installed wheel answers on its port, and its first page is there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("TOKENBOOKS", "PYTHONPATH"))}
+    service = subprocess.Popen(
+        [command, "serve", "--db", "data/demo/tokenbooks.duckdb", "--port", str(port)],
+        cwd=work, env=clean, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        for path, wanted in (("/healthz", b"ok"), ("/", b"<title>")):
+            assert wanted in answer(service, f"http://127.0.0.1:{port}{path}")
+    finally:
+        service.terminate()
+        service.communicate(timeout=30)
+
+
+def answer(service: subprocess.Popen[str], address: str) -> bytes:
+    """What the service says there, once it is up."""
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(address, timeout=10) as said:
+                return said.read()
+        except OSError:
+            assert service.poll() is None, service.communicate()[0][-2000:]
+            time.sleep(0.1)
+    raise AssertionError(f"nothing at {address} after a minute")

@@ -37,7 +37,8 @@ def writer(lake: Path, logs: list[Path]) -> subprocess.Popen[bytes]:
 def test_eight_processes_leave_the_lake_that_one_leaves(tmp_path: Path) -> None:
     shared = [log_of(tmp_path / f"shared-{n}.jsonl", range(n * 50, n * 50 + 60), 4) for n in (0, 1)]
     own = [
-        log_of(tmp_path / f"own-{n}.jsonl", range(1000 + n * 40, 1050 + n * 40), 3) for n in range(4)
+        log_of(tmp_path / f"own-{n}.jsonl", range(m, m + 50), 3)
+        for n, m in enumerate(range(1000, 1160, 40))
     ]
     logs = [[*shared, log] for log in own] + [[*shared[::-1], log] for log in own]
     running = [writer(tmp_path / "lake", some) for some in logs]
