@@ -26,7 +26,7 @@ SKIPPED = {"simulate", "replay"}  # they ask nothing of the stored calls
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
-    parser.add_argument("--page-rows", type=int, default=10_000_000, help="calls behind the pages")
+    parser.add_argument("--page-rows", type=int, default=1_000_000, help="calls behind the pages")
 
 
 def rows(calls: int) -> list[Row]:
