@@ -11,7 +11,7 @@ products (each name becomes a variant of its own), and float remnants such as 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
@@ -173,7 +173,11 @@ def _model_rates(seller: str, variant: str, model: Any, source: str) -> list[Rat
     else:
         start = EPOCH
         for entry in entries:
+            before = start
             start, rates = _entry_rates(seller, variant, entry, "standard", source, start)
+            if start > before:
+                # A dated entry replaces those before it whole: bands and meters it lacks end too.
+                out = [replace(r, valid_to=min(r.valid_to, start), rate_id="") for r in out]
             out += rates
     for overlay in model.price_variants or []:
         tier = _tier_of(overlay.when)

@@ -30,7 +30,7 @@ from ingest.readers.base import (
     make_records,
     reject,
 )
-from ingest.readers.hosts import model_in, provider_of
+from ingest.readers.hosts import model_in, provider_of, region_of
 from ingest.readers.makers import maker_of
 from ingest.record import instant, short_text
 from pricing.usage import UsageError, read_usage
@@ -81,6 +81,8 @@ class MessagesBody:
         except UsageError as error:
             yield reject(error, envelope.line, usage)
             return
+        # A cloud's answer says nothing of the place that its address names.
+        reading.region = region_of(envelope.url) or reading.region
         model = body.get("model")
         if envelope.seller is None and not provider_of(envelope.url):
             envelope.seller = cloud_of(short_text(body.get("id")))

@@ -44,6 +44,7 @@ _HOSTS: dict[str, str] = {
 _BEDROCK = re.compile(r"^bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com$")
 _VERTEX = re.compile(r"^[a-z0-9-]+-aiplatform\.googleapis\.com$")
 _RESIDENCY = re.compile(r"^(eu|us)\.api\.openai\.com$")
+_LOCATION = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
 # A colon begins a method (`:generateContent`), unless a version stands before it (`-v1:0`).
 _MODEL_PATH = re.compile(r"/(?:model|models|deployments)/([^/:?]+(?:(?:%3A|(?<=v\d):)[^/?]*)?)")
 
@@ -70,9 +71,17 @@ def provider_of(url: str) -> str | None:
 
 
 def region_of(url: str) -> str | None:
-    """The data-residency region an address implies, where the seller has one host a region."""
+    """The region an address implies, where a seller charges by it: OpenAI's hosts for data
+    residency, Vertex AI's locations.
+
+    >>> region_of("https://us-east5-aiplatform.googleapis.com/v1/projects/p/locations/us-east5/x")
+    'us-east5'
+    """
     found = _RESIDENCY.match(host(url))
-    return found.group(1) if found else None
+    if found:
+        return found.group(1)
+    place = _LOCATION.search(url) if host(url).endswith("aiplatform.googleapis.com") else None
+    return place.group(1) if place else None
 
 
 def model_in(url: str) -> str | None:

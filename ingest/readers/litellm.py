@@ -42,7 +42,7 @@ from typing import Any
 from ingest.files import BadLine, Source, UnreadableFile
 from ingest.readers.base import ReadContext, Result
 from ingest.readers.cells import amount, json_list, json_object, milliseconds
-from ingest.readers.hosts import provider_of
+from ingest.readers.hosts import provider_of, region_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
@@ -193,7 +193,7 @@ def _record(
         model=_model(row, meta, provider),
         counts=reading.counts,
         tier="batch" if batch else reading.tier or _tier(row, meta),
-        region=short_text(json_object(meta.get("cost_breakdown")).get("data_residency")),
+        region=_region(row, meta),
         effort=None,
         total_reported=reading.total_reported,
         source_cost_usd=spend,
@@ -333,6 +333,14 @@ def _model(row: Mapping[str, Any], meta: Mapping[str, Any], provider: str) -> st
 
 
 _BEDROCK_ROUTE = re.compile(r"^(?:(?:converse|converse_like|invoke|[a-z]{2}(?:-[a-z]+)+-\d)/)+")
+
+
+def _region(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:
+    known = json_object(meta.get("cost_breakdown"))
+    named = short_text(known.get("data_residency")) or short_text(known.get("vertex_location"))
+    with suppress(ValueError):  # an address that is none
+        return named or region_of(short_text(row.get("api_base")) or "")
+    return named
 
 
 def _tier(row: Mapping[str, Any], meta: Mapping[str, Any]) -> str | None:

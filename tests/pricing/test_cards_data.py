@@ -611,3 +611,31 @@ def test_writes_for_twelve_hours_cost_twice_the_input(prompt: int, rate: str) ->
     priced = price_call("openai", "gpt-6.1-terra", usage, at="2026-11-10", tier="default")
     (line,) = [line for line in priced.lines if line.meter == "cache_write_12h"]
     assert (line.price_usd_per, line.status) == (f"{rate} per 1M", priced.status)
+
+
+@pytest.mark.parametrize(
+    ("model", "region", "cost", "status"),
+    [
+        ("claude-sonnet-4-5@20250929", "global", "0.3", "exact"),
+        ("claude-sonnet-4-5@20250929", "us-east5", "0.33", "exact"),
+        ("claude-sonnet-4-5@20250929", "europe-west1", "0.33", "exact"),
+        ("claude-sonnet-4-5@20250929", "eu", "0.33", "exact"),
+        ("claude-sonnet-4-5@20250929", None, "0.3", "assumed"),
+        ("claude-3-7-sonnet@20250219", "us-east5", "0.3", "exact"),
+        ("claude-opus-4-6", "global", "0.5", "exact"),
+        ("gemini-2.5-flash", "us-central1", "0.03", "exact"),
+    ],
+)
+def test_claude_in_a_region_of_vertex_costs_ten_percent_more(
+    model: str, region: str | None, cost: str, status: str
+) -> None:
+    usage = {"input_tokens": 100_000, "output_tokens": 0}
+    priced = price_call("google", model, usage, at="2026-05-01", tier="standard", region=region)
+    assert (priced.cost_usd, priced.status) == (Decimal(cost), status)
+
+
+def test_the_long_prompts_of_opus_on_vertex_end_with_their_tier() -> None:
+    usage = {"input_tokens": 300_000, "output_tokens": 0}
+    for at, cost in (("2026-03-12T23:59:59Z", "3"), ("2026-03-13T00:00:00Z", "1.5")):
+        priced = price_call("google", "claude-opus-4-6", usage, at=at, region="global")
+        assert priced.cost_usd == Decimal(cost)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
+from pricing import genai
 from pricing.cards import parse_card
 from pricing.catalogue import CardKey, Catalogue, default_catalogue
 from pricing.estimator import price_call
+from pricing.rates import compile_card
 from tests.books import ACME, small_catalogue
 
 DAY = datetime(2026, 2, 20)
@@ -194,3 +197,33 @@ def test_openrouters_shortcuts_are_the_model_and_assumed() -> None:
     for other in ("online", "free", "nitrogen"):
         assert price_call("openrouter", f"openai/gpt-5.2:{other}", MILLION, at=DAY).cost_usd is None
     assert price_call("openai", "gpt-5.2:nitro", MILLION, at=DAY).cost_usd is None
+
+
+def test_a_dated_entry_of_the_package_replaces_the_one_before_it_whole() -> None:
+    from genai_prices.types import (
+        ConditionalPrice,
+        ModelPrice,
+        StartDateConstraint,
+        Tier,
+        TieredPrices,
+    )
+
+    long = TieredPrices(base=Decimal(5), tiers=[Tier(start=200_000, price=Decimal(10))])
+    entries = [
+        ConditionalPrice(prices=ModelPrice(input_mtok=long, cache_read_mtok=Decimal(1))),
+        ConditionalPrice(
+            constraint=StartDateConstraint(start_date=date(2026, 3, 13)),
+            prices=ModelPrice(input_mtok=Decimal(4)),
+        ),
+    ]
+    model = SimpleNamespace(prices=entries, price_variants=None)
+    rates = genai._model_rates("acme", "m", model, "source")
+    vectors = compile_card(rates)
+    for at, tokens, meter, price in [
+        (datetime(2026, 3, 12, 23), 200_001, "input_uncached", 10_000_000),
+        (datetime(2026, 3, 13), 200_001, "input_uncached", 4_000_000),
+        (datetime(2026, 3, 12, 23), 1, "cache_read", 1_000_000),
+        (datetime(2026, 3, 13), 1, "cache_read", 4_000_000),  # its parent's: none of its own
+    ]:
+        (vector,) = [v for v in vectors if v.covers(at, tokens)]
+        assert vector.prices[meter].price == price

@@ -6,7 +6,7 @@ import pytest
 
 from ingest.readers import bodies
 from tests.readers.golden import read_all
-from tests.readers.probe import calls, counts, golden, rejects, sample
+from tests.readers.probe import calls, counts, golden, read_lines, rejects, sample
 
 
 @pytest.mark.parametrize("name", ["bodies.jsonl", "batch.jsonl", "stream.sse", "stream-cut.sse"])
@@ -50,3 +50,15 @@ def test_sample_streams() -> None:
     assert counts(only) == {"input_uncached": 4, "cache_write_unknown": 1167, "output_text": 289}
     both = calls(read_all(bodies, sample("anthropic-messages/stream-iterations-1.sse")))
     assert [r.model for r in both] == ["claude-sonnet-5", "claude-opus-4-8"]
+
+
+def test_vertex_names_the_region_in_its_address() -> None:
+    body = {
+        "id": "msg_vrtx_01Region0000000000001", "type": "message", "role": "assistant",
+        "model": "claude-sonnet-4-5-20250929", "usage": {"input_tokens": 10, "output_tokens": 5},
+    }  # fmt: skip
+    path = "v1/projects/p/locations/{0}/publishers/anthropic/models/claude-sonnet-4-5:rawPredict"
+    for name, place in (("us-east5-", "us-east5"), ("", "global")):
+        url = f"https://{name}aiplatform.googleapis.com/{path.format(place)}"
+        (record,) = calls(read_lines(bodies, [{"url": url, "response": body}]))
+        assert (record.provider, record.region) == ("google", place)
