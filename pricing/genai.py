@@ -80,7 +80,7 @@ class SellerListing:
 
     def rates(self, variant: str, seller_variant: str) -> list[Rate]:
         """All rates of one listed variant, under the variant id the catalogue gave it."""
-        return _model_rates(self.seller, seller_variant, self.models[variant], self.source)
+        return model_rates(self.seller, seller_variant, self.models[variant], self.source)
 
 
 @cache
@@ -164,7 +164,7 @@ def _leaves(clause: Any) -> Iterator[tuple[str, str]]:
         yield from _leaves(part)
 
 
-def _model_rates(seller: str, variant: str, model: Any, source: str) -> list[Rate]:
+def model_rates(seller: str, variant: str, model: Any, source: str) -> list[Rate]:
     """Rates of one model: dated entries for the standard tier, overlays for the others."""
     out: list[Rate] = []
     entries = model.prices if isinstance(model.prices, list) else None

@@ -217,7 +217,7 @@ def test_a_dated_entry_of_the_package_replaces_the_one_before_it_whole() -> None
         ),
     ]
     model = SimpleNamespace(prices=entries, price_variants=None)
-    rates = genai._model_rates("acme", "m", model, "source")
+    rates = genai.model_rates("acme", "m", model, "source")
     vectors = compile_card(rates)
     for at, tokens, meter, price in [
         (datetime(2026, 3, 12, 23), 200_001, "input_uncached", 10_000_000),
