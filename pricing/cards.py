@@ -50,7 +50,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pricing.meters import BY_PRICE_KEY, METERS, TIERS
-from pricing.money import EXACT, InexactPrice, pico_per_unit, pico_per_unit_rounded
+from pricing.money import EXACT, InexactPrice, pico_per_unit_rounded, published_pico
 from pricing.rates import (
     ALL_WEEK,
     DAY_MINUTES,
@@ -400,14 +400,23 @@ class _Reader:
         out: list[Rate] = []
         for meter, text in found:
             try:
-                price = pico_per_unit(self.decimal(text, meter.price_key), meter.per)
+                price, rounded = published_pico(self.decimal(text, meter.price_key), meter.per)
             except InexactPrice as error:
                 raise self.fail(
                     f"{meter.price_key} = {text!r} is finer than a pico-dollar a {meter.unit}: "
                     f"{error}"
                 ) from error
             out += [
-                Rate(seller, variant, meter.name, price, tier=tier, region=region, **common)
+                Rate(
+                    seller,
+                    variant,
+                    meter.name,
+                    price,
+                    tier=tier,
+                    region=region,
+                    rounded=rounded,
+                    **common,
+                )
                 for tier in tiers
                 for region in regions
             ]

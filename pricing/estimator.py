@@ -54,8 +54,8 @@ class Line:
         """The price as sellers publish it: `1.75 per 1M`."""
         if self.price_pico is None:
             return None
-        per = METERS[self.meter].per
-        return f"{usd_per(self.price_pico, per)} per {'1M' if per == 1_000_000 else f'{per:,}'}"
+        meter = METERS[self.meter]
+        return f"{usd_per(self.price_pico, meter.per)} per {meter.per_words}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,15 @@ _METER_OF = {
     "web_searches_kcount": ("web_search", 1_000),
     "storage_searches_kcount": ("file_search", 1_000),
     "requests_kcount": ("request", 1_000),
+    # `input_audio_hours` repeats `audio_hours` where a model has both.
+    "audio_hours": ("audio_seconds", 3_600),
+    "input_mchars": ("characters", 1_000_000),
+    "input_document_kpages": ("pages", 1_000),
+    "input_annotated_document_kpages": ("pages_annotated", 1_000),
+    "output_citation_mtok": ("citation", 1_000_000),
 } | {name: (name, per) for name, (_, per) in LISTED_ONLY.items()}
+
+_ROUNDED = {3_600: "an hour's price, to a whole pico-dollar a second"}
 
 # The package writes down when a price began only where it changed; its own release is when this
 # table learnt of all of it.
@@ -249,7 +257,7 @@ def _price_rates(
                     seller, variant, meter, pico, tier=tier, min_input=low, minute_from=begin,
                     minute_to=end, valid_from=start, source=source, origin=origin,
                     recorded_at=_RELEASED.get(catalogue_version(), EPOCH), rounded=repaired,
-                    note="float remnant repaired" if repaired else "",
+                    note=_ROUNDED.get(per, "float remnant repaired") if repaired else "",
                 )
             )  # fmt: skip
     return out

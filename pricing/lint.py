@@ -241,6 +241,9 @@ def _float_remnants(g: _Group) -> Iterator[Finding]:
     for rate in g.rates:
         # 0.179999 or 0.180001 USD per million: a float's neighbour of 0.18 that was cut.
         neighbour = rate.price >= 10_000 and rate.price % 1_000 in (1, 999)
+        meter = METERS.get(rate.meter)
+        if meter is not None and meter.unit == "second":
+            continue  # an hour's price is rarely whole a second
         if rate.rounded or neighbour:
             yield g.finding(
                 "float-remnant",

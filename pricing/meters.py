@@ -37,6 +37,15 @@ class Meter:
     cache: Literal["uncached", "read", "write"] = "uncached"
     modality: str = "text"
 
+    @property
+    def per_words(self) -> str:
+        """What a published price is for: `1M` tokens, `1,000` searches, an `hour` of audio."""
+        if self.unit == "second":
+            return "hour"
+        amount = "1M" if self.per == 1_000_000 else f"{self.per:,}"
+        counted = self.unit in ("token", "search", "request")
+        return amount if counted else f"{amount} {self.unit}s"
+
 
 _ALL = (
     Meter("input_uncached", "input", "input", None),
@@ -84,6 +93,15 @@ _ALL = (
     Meter("file_search", "file_search", "extra", None, unit="search", per=1_000),
     # A fee per call where one is published; its count is one a call, and it is free elsewhere.
     Meter("request", "request", "extra", None, unit="request", per=1_000),
+    # What is no token: speech recognition by the second, speech by the character read, documents
+    # by the page, reranking by the query. None of it is part of the prompt size.
+    Meter("audio_seconds", "audio_hour", "extra", None, unit="second", per=3_600, modality="audio"),
+    Meter("characters", "characters", "extra", None, unit="character"),
+    Meter("pages", "pages", "extra", None, unit="page", per=1_000),
+    Meter("pages_annotated", "pages_annotated", "extra", "pages", unit="page", per=1_000),
+    Meter("rerank_search", "rerank_search", "extra", None, unit="search", per=1_000),
+    # Perplexity's deep research counts what it read to cite beside prompt and answer.
+    Meter("citation", "citation", "extra", None),
 )
 
 METERS: dict[str, Meter] = {m.name: m for m in _ALL}
@@ -108,13 +126,7 @@ TIERS: tuple[str, ...] = ("standard", "batch", "flex", "priority", "fast", "ultr
 
 # Extra meters that only rate listings know: no log format here counts them.
 LISTED_ONLY: dict[str, tuple[str, int]] = {
-    "audio_hours": ("second", 3_600),
-    "input_audio_hours": ("second", 3_600),
-    "input_document_kpages": ("page", 1_000),
-    "input_annotated_document_kpages": ("page", 1_000),
-    "input_mchars": ("character", 1_000_000),
     "input_text_messages_kcount": ("message", 1_000),
-    "output_citation_mtok": ("token", 1_000_000),
 }
 
 

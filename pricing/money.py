@@ -58,10 +58,32 @@ def pico_per_unit_rounded(price_usd: Decimal, per: int) -> tuple[int, bool]:
     return int(whole), exact != whole
 
 
+def published_pico(price_usd: Decimal, per: int) -> tuple[int, bool]:
+    """Pico-dollars for one unit of a published price, and whether that had to be rounded.
+
+    Only a price for a number of units that is no power of ten may be rounded (an hour's price to
+    a second's: an error below 1e-7 of it). Raises `InexactPrice` as `pico_per_unit` does.
+    """
+    if _is_power_of_ten(per):
+        return pico_per_unit(price_usd, per), False
+    return pico_per_unit_rounded(price_usd, per)
+
+
 def usd_per(pico: int, per: int) -> Decimal:
-    """The price in USD for `per` units of a unit price in pico-dollars, without trailing zeros."""
-    value = EXACT.scaleb(Decimal(pico * per), -12).normalize(EXACT)
+    """The price in USD for `per` units of a unit price in pico-dollars, without trailing zeros.
+
+    Where `per` is no power of ten (an hour has 3,600 seconds) a published price need not be whole
+    in pico-dollars a unit: it is shown to 1e-8, which gives back what was published.
+    """
+    value = EXACT.scaleb(Decimal(pico * per), -12)
+    if not _is_power_of_ten(per):
+        value = value.quantize(Decimal("1e-8"), ROUND_HALF_EVEN, context=EXACT)
+    value = value.normalize(EXACT)
     return value.quantize(Decimal(1)) if value == value.to_integral_value() else value
+
+
+def _is_power_of_ten(number: int) -> bool:
+    return str(number).rstrip("0") == "1"
 
 
 def plain(amount: Decimal | None) -> str | None:

@@ -41,7 +41,10 @@ VERSIONS = ("1.2", "1.4")
 DEFAULT_TAGS = ("team", "project", "feature", "environment")
 _ROWS = "focus_rows"
 
-_UNITS = {"token": "Tokens", "search": "Searches", "request": "Requests"}
+_UNITS = {
+    "token": "Tokens", "search": "Searches", "request": "Requests", "second": "Seconds",
+    "character": "Characters", "page": "Pages",
+}  # fmt: skip
 
 
 def consumed_unit(meter: Meter) -> str:
@@ -49,9 +52,16 @@ def consumed_unit(meter: Meter) -> str:
     return _UNITS[meter.unit]
 
 
+def pricing_per(meter: Meter) -> int:
+    """How many units a PricingQuantity of 1 is: as published, but for hours, of which a second is
+    no finite decimal."""
+    return 1 if meter.unit == "second" else meter.per
+
+
 def pricing_unit(meter: Meter) -> str:
     """The unit of PricingQuantity: `<quantity> <plural units>`, such as `1000000 Tokens`."""
-    return f"{meter.per} {consumed_unit(meter)}"
+    per = pricing_per(meter)
+    return f"{per} {consumed_unit(meter)}" if per > 1 else consumed_unit(meter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +186,10 @@ def _meter_table(con: duckdb.DuckDBPyConnection) -> None:
 def _meter_row(m: Meter) -> tuple[Any, ...]:
     token = m.unit == "token"
     lifetime = m.name.removeprefix("cache_write_") if m.cache == "write" else None
+    direction = "Output" if m.direction == "output" else "Input"  # citations were read
     return (
-        m.name, consumed_unit(m), pricing_unit(m), Decimal(1) / m.per, m.per,
-        m.name.replace("_", " "), m.direction.capitalize() if token else None,
+        m.name, consumed_unit(m), pricing_unit(m), Decimal(1) / pricing_per(m), pricing_per(m),
+        m.name.replace("_", " "), direction if token else None,
         m.cache.capitalize() if token and m.direction == "input" else None,
         None if lifetime == "unknown" else lifetime, m.modality.capitalize() if token else None,
     )  # fmt: skip

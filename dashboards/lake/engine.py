@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.lake.folder import Batch, LakeFolder
 from ingest.store.database import JOINS_AS_WRITTEN
+from pricing.meters import COUNTED
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +109,14 @@ def open_lake(where: str | Path, engine: str = "duckdb") -> Lake:
             f" or `tokenbooks ingest --lake {where} LOGS`"
         )
     con, usage = _duckdb(folder, paths) if engine == "duckdb" else _spark(engine, folder, paths)
-    return Lake(folder, batches, con, usage, engine)
+    return Lake(folder, batches, con, _with_every_meter(usage), engine)
+
+
+def _with_every_meter(usage: Any) -> Any:
+    """The table with a column for each meter: files written before a meter was known lack it."""
+    ibis = load_ibis()
+    lacking = [m for m in COUNTED if m not in usage.columns]
+    return usage.mutate(**{m: ibis.null("int64") for m in lacking}) if lacking else usage
 
 
 def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
@@ -118,11 +126,17 @@ def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
     con.raw_sql(f"SET disabled_optimizers = '{JOINS_AS_WRITTEN}'")
     if folder.local:
         full = [folder.full(path) for path in paths]
-        return con, con.read_parquet(full, table_name="usage", hive_partitioning=False)
+        return con, con.read_parquet(
+            full, table_name="usage", hive_partitioning=False, union_by_name=True
+        )
+    import pyarrow as pa
     import pyarrow.dataset as ds
 
     # The wheel's DuckDB has no reader for object stores: Arrow has.
     files = ds.dataset([folder.full(p) for p in paths], format="parquet", filesystem=folder.files)
+    # Else the first file's columns would stand for all.
+    schema = pa.unify_schemas([part.physical_schema for part in files.get_fragments()])
+    files = files.replace_schema(schema)
     con.con.register("usage", files)
     return con, con.table("usage")
 
@@ -140,7 +154,8 @@ def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any
             session = sessions.SparkSession.builder.remote(address).create()
             session.conf.set("spark.sql.session.timeZone", "UTC")
             con = load_ibis().pyspark.connect(session)
-            session.read.parquet(*map(folder.address, paths)).createOrReplaceTempView("usage")
+            files = session.read.option("mergeSchema", "true")
+            files.parquet(*map(folder.address, paths)).createOrReplaceTempView("usage")
             return con, con.table("usage")
         except Exception as error:
             text = str(error).strip() or type(error).__name__

@@ -4,7 +4,7 @@
 billed; `meta.tokens` counts the server's own preamble too and is information. `generation_id` (or
 `id`) is the key; the model is in the request, the time in the wrapping. Chat bodies of the second
 API have `usage.billed_units` and are read with the other compatible servers' (`openai_chat`).
-Reranking is billed by search units: such a call has no tokens and stays unpriced, never free.
+Reranking is billed by search units: such a call has no tokens, but a count of searches.
 
     {"generation_id": "g1", "text": "…", "meta": {"billed_units": {"input_tokens": 25,
      "output_tokens": 9}, "tokens": {"input_tokens": 91, "output_tokens": 11}}}

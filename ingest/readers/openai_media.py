@@ -12,10 +12,10 @@
 
 Arithmetic: `input_tokens` includes text, image and audio, which the details split; `output_tokens`
 of an image are image tokens but for those the details call text; of speech they are audio. Where
-`usage.type` is `duration` the call is billed by the second: it has no tokens, its seconds are the
-tag `audio_seconds`, and it stays unpriced, never free. `svg_usage` ran on a model of its own and is
-an item of its own. xAI's images state a charge (`cost_in_usd_ticks`) and no tokens. None of these
-bodies names its model, but the request does: `{"request": …, "response": …}` prices them, a bare
+`usage.type` is `duration` the call is billed by the nearest second and has no tokens. `svg_usage`
+ran on a model of its own and is an item of its own. xAI's images state a charge
+(`cost_in_usd_ticks`) and no tokens. None of these bodies names its model, but the request does:
+`{"request": …, "response": …}` prices them, a bare
 body is an unpriced record.
 
     {"request": {"model": "gpt-image-1"}, "response": {"created": 1767225600, "data": [{}],
@@ -29,7 +29,6 @@ Python client, version 3.52.)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
@@ -87,12 +86,10 @@ class MediaBody:
         """One record, and one more for an SVG's own model."""
         usage = body.get("usage")
         try:
-            reading, seconds = _reading(body)
+            reading = _reading(body)
         except UsageError as error:
             yield reject(error, envelope.line, usage)
             return
-        if seconds is not None:
-            envelope.tags.setdefault("audio_seconds", format(seconds.normalize(), "f"))
         model = short_text(body.get("model"))
         if not (model or envelope.model or envelope.request.get("model")):
             reading.flags.append(_UNNAMED)
@@ -109,24 +106,26 @@ class MediaBody:
             response_id=event_id,
             time=instant(body.get("created", body.get("created_at"))),
             tier="batch" if envelope.tier == "batch" else reading.tier,
-            final=isinstance(usage, Mapping) or seconds is not None,
-            content=[_kind(body), body.get("created"), usage, str(seconds), str(envelope.time)],
+            final=isinstance(usage, Mapping) or "audio_seconds" in reading.counts,
+            content=[
+                _kind(body),
+                body.get("created"),
+                usage,
+                str(body.get("duration")),
+                str(envelope.time),
+            ],
         )
 
 
-def _reading(body: Mapping[str, Any]) -> tuple[Reading, Decimal | None]:
-    """The counts, and the seconds of a call billed by duration. Raises `UsageError`."""
+def _reading(body: Mapping[str, Any]) -> Reading:
+    """The counts: tokens, or seconds of a call billed by duration. Raises `UsageError`."""
     usage, kind = body.get("usage"), _kind(body)
     if not isinstance(usage, Mapping):
         usage = {"type": "duration", "seconds": body.get("duration")}
     if usage.get("type") == "duration":
-        seconds = _seconds(usage.get("seconds"))
-        flag = f"billed by {seconds} seconds of audio, not by tokens: no price here holds for it"
-        if seconds is None:
-            flag = "the response states no usage"
-        return Reading({}, "openai-media", flags=[flag]), seconds
+        return read_usage(usage, "openai")
     if _TICKS in usage and "input_tokens" not in usage:
-        return Reading({}, "openai-media", cost_usd=stated_cost(usage)), None
+        return Reading({}, "openai-media", cost_usd=stated_cost(usage))
     reading = read_usage({k: v for k, v in usage.items() if k != "type"}, "openai")
     counts = reading.counts
     if kind in ("image", "speech"):
@@ -141,20 +140,7 @@ def _reading(body: Mapping[str, Any]) -> tuple[Reading, Decimal | None]:
         reading.items.append(
             Item("svg", read_usage(drawn, "openai").counts, short_text(drawn.get("model")))
         )
-    return reading, None
-
-
-def _seconds(value: Any) -> Decimal | None:
-    """A duration as written; older bodies have text. Raises `UsageError` for what is none."""
-    if value is None:
-        return None
-    try:
-        found = Decimal(str(value))
-    except ArithmeticError as error:
-        raise UsageError("seconds is not a number") from error
-    if isinstance(value, bool) or not found.is_finite() or not 0 <= found < 10**9:
-        raise UsageError(f"seconds = {str(value)[:24]} is not a duration")
-    return found
+    return reading
 
 
 class MediaStream:

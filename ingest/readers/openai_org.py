@@ -220,6 +220,10 @@ def _usage(
         counts["web_search"] = cell_count(row, "num_requests")
     if what == "file_searches":
         counts["file_search"] = cell_count(row, "num_requests")
+    # A model that is billed by tokens states both; its price tells which of them counts.
+    if counts.get("input_uncached") is None:
+        counts["audio_seconds"] = cell_count(row, "seconds")
+        counts["characters"] = cell_count(row, "characters")
     return ReportedRow(
         OrganizationReport.name,
         "openai",

@@ -20,7 +20,7 @@ from pricing.meters import COUNTED
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 3
+VERSION = 4
 """Schema version this code writes. A file with a higher one is refused, a lower one migrated."""
 
 DIMENSION_COLUMNS = ("team", "project", "feature", "customer", "environment")
@@ -244,6 +244,11 @@ def view_statements() -> list[str]:
     ]
 
 
+_PRICES_ANEW = (
+    "DROP TABLE IF EXISTS calls_rollup",
+    "DELETE FROM meta WHERE key LIKE 'rollup_%' OR key = 'catalogue_version'",
+)
+
 _STEPS: dict[int, list[str]] = {
     # Costs beside the calls; `sync` fills them in, since the version it last saw is forgotten.
     1: [
@@ -253,15 +258,29 @@ _STEPS: dict[int, list[str]] = {
         ),
         "CREATE TABLE kinds_seen (kinds BIGINT NOT NULL)",
         "INSERT INTO kinds_seen SELECT DISTINCT kinds FROM calls_stored WHERE kinds > 0",
-        "DROP TABLE IF EXISTS calls_rollup",
-        "DELETE FROM meta WHERE key LIKE 'rollup_%' OR key = 'catalogue_version'",
+        *_PRICES_ANEW,
     ],
     # Whether a price was a guess; `sync` says so of the rates that the catalogue still has.
     2: [
         "ALTER TABLE rates_stored ADD COLUMN assumed BOOLEAN",
         "DELETE FROM meta WHERE key = 'catalogue_version'",
     ],
-}
+    # Meters of what is no token. Vectors are compiled anew, so that they know of them.
+    3: [
+        *(
+            f"ALTER TABLE {table} ADD COLUMN {prefix}{meter} BIGINT"
+            for table, prefix in (
+                ("calls_stored", ""), ("reported", ""), ("rate_vectors", "p_"),
+                ("list_vectors", "p_"),
+            )
+            for meter in (
+                "audio_seconds", "characters", "pages", "pages_annotated", "rerank_search",
+                "citation",
+            )
+        ),
+        *_PRICES_ANEW,
+    ],
+}  # fmt: skip
 
 
 def migration_statements(version: int) -> list[str]:

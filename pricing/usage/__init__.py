@@ -22,7 +22,12 @@ from typing import Any, Literal
 from pricing.meters import COUNTED, INPUT, OUTPUT
 from pricing.usage.anthropic import anthropic
 from pricing.usage.gemini import gemini, grounded, interaction, thoughts_beside
-from pricing.usage.openai import hosted_searches, openai_chat, openai_responses
+from pricing.usage.openai import (
+    hosted_searches,
+    openai_chat,
+    openai_duration,
+    openai_responses,
+)
 from pricing.usage.others import bedrock, cohere
 from pricing.usage.values import (
     Counts,
@@ -102,7 +107,14 @@ def _mapping(raw: Any) -> Mapping[str, Any]:
 
 
 Api = Literal[
-    "gemini", "interaction", "bedrock", "cohere", "openai-chat", "anthropic", "openai-responses"
+    "gemini",
+    "interaction",
+    "bedrock",
+    "cohere",
+    "openai-chat",
+    "anthropic",
+    "openai-responses",
+    "openai-duration",
 ]
 
 
@@ -126,7 +138,7 @@ def api_of(usage: Mapping[str, Any], provider: str = "") -> Api | None:
         if any(k in usage for k in beside) or provider.lower().startswith("anthropic"):
             return "anthropic"
         return "openai-responses"
-    return None
+    return "openai-duration" if usage.get("type") == "duration" else None
 
 
 def _reader_for(usage: Mapping[str, Any], provider: str) -> Callable[[Mapping[str, Any]], Reading]:
@@ -147,6 +159,7 @@ _GEMINI_KEYS = (
 _READERS: dict[Api, Callable[[Mapping[str, Any]], Reading]] = {
     "gemini": gemini, "interaction": interaction, "bedrock": bedrock, "cohere": cohere,
     "openai-chat": openai_chat, "anthropic": anthropic, "openai-responses": openai_responses,
+    "openai-duration": openai_duration,
 }  # fmt: skip
 
 

@@ -10,10 +10,21 @@ Cached, written and media tokens are inside the prompt, reasoning and media insi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pricing.usage.parts import outputs, reasoning_of, writes
-from pricing.usage.values import Counts, Reading, UsageError, count, first, part, stated_cost, text
+from pricing.usage.values import (
+    Counts,
+    Reading,
+    UsageError,
+    count,
+    first,
+    part,
+    shown,
+    stated_cost,
+    text,
+)
 
 
 def openai_chat(usage: Mapping[str, Any]) -> Reading:
@@ -63,6 +74,26 @@ def openai_responses(usage: Mapping[str, Any]) -> Reading:
         output_name="output_tokens",
         output_details=part(usage, "output_tokens_details", "output_token_details"),
     )
+
+
+def openai_duration(usage: Mapping[str, Any]) -> Reading:
+    """A transcription billed by the second: `{"type": "duration", "seconds": 8.47}`.
+
+    OpenAI bills the nearest second; a fraction is rounded half up and flagged. Older bodies state
+    the seconds as text.
+    """
+    value = usage.get("seconds")
+    if value is None:
+        return Reading({}, "openai-duration", flags=["the response states no usage"])
+    try:
+        seconds = Decimal(str(value))
+    except ArithmeticError as error:
+        raise UsageError("seconds is not a number") from error
+    if isinstance(value, bool) or not seconds.is_finite() or not 0 <= seconds < 10**9:
+        raise UsageError(f"seconds = {shown(value)} is not a duration")
+    whole = int(seconds.to_integral_value(ROUND_HALF_UP))
+    flags = [] if whole == seconds else [f"{seconds} seconds rounded to {whole}"]
+    return Reading({"audio_seconds": whole}, "openai-duration", flags=flags)
 
 
 def _inclusive(
@@ -118,7 +149,23 @@ def _inclusive(
     counts |= {"cache_read": cached, **by_lifetime}
     counts |= {"input_audio": audio, "input_image": image, "input_video": video}
     total = count(usage.get("total_tokens"), "total_tokens")
-    output = _with_reasoning(whole, output, reasoning_of(output_details, usage), total)
+    reasoning = reasoning_of(output_details, usage)
+    cited = count(usage.get("citation_tokens"), "citation_tokens")
+    if cited is not None:
+        # Perplexity's deep research: what it read and thought is in neither count nor the total.
+        counts["citation"] = cited
+        output = None if output is None else output + (reasoning or 0)
+        total = None if total is None else total + (reasoning or 0)
+    else:
+        output = _with_reasoning(whole, output, reasoning, total)
+    seconds = count(usage.get("prompt_audio_seconds"), "prompt_audio_seconds")
+    if seconds:
+        # Mistral bills audio by the second; its tokens are in the total alone.
+        counts["audio_seconds"] = seconds
+        heard = (total or 0) - (whole or 0) - (output or 0)
+        if heard > 0:
+            flags.append(f"{heard} audio tokens are billed by the second, not by the token")
+            total = (total or 0) - heard
     outputs(counts, output, output_name, output_details, flags, usage)
     tools = part(usage, "server_tool_use", "server_tool_use_details")
     counts["web_search"] = first((tools, "web_search_requests"), (usage, "num_search_queries"))

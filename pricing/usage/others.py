@@ -41,7 +41,7 @@ def bedrock(usage: Mapping[str, Any]) -> Reading:
 def cohere(usage: Mapping[str, Any]) -> Reading:
     """Cohere bills `billed_units`, which leave out its own preamble; `tokens` is information, and
     so is `cached_tokens`: cached input is billed as the units say. Reranking is billed by search
-    units, classification by classifications: neither is a token."""
+    units; classifications and images per piece have no meter."""
     billed = part(usage, "billed_units")
     counts: Counts = {
         "input_uncached": count(billed.get("input_tokens"), "billed_units.input_tokens"),
@@ -50,9 +50,12 @@ def cohere(usage: Mapping[str, Any]) -> Reading:
     image = count(billed.get("image_tokens"), "billed_units.image_tokens")
     if image:
         counts["input_image"] = image
+    searches = count(billed.get("search_units"), "billed_units.search_units")
+    if searches is not None:
+        counts["rerank_search"] = searches
     flags = [
         f"billed by {number} {name.replace('_', ' ')}, not by tokens: no price here holds for it"
-        for name in ("search_units", "classifications", "images")
+        for name in ("classifications", "images")
         if (number := count(billed.get(name), f"billed_units.{name}"))
     ]
     return Reading(counts, "cohere", flags=flags)

@@ -125,22 +125,27 @@ def test_a_call_without_a_price_has_no_cost() -> None:
     store.close()
 
 
-def as_written_by_version_1(path: Path) -> None:
-    """Take from a store what version 2 added to it."""
-    store = open_store(path)
-    for view in ("costs", "calls", "usage"):
+UNITS = (
+    "audio_seconds", "characters", "pages", "pages_annotated", "rerank_search", "citation",
+)  # fmt: skip
+
+
+def as_written_by(version: int, store: Store) -> None:
+    """Take from an open store what later versions added to it, and close it."""
+    for view in ("costs", "calls", "usage", "rates"):
         store.con.execute(f"DROP VIEW {view}")
-    for name, _ in RESOLVED_COLUMNS:
-        store.con.execute(f"ALTER TABLE calls_stored DROP COLUMN {name}")
-    store.con.execute("DROP TABLE kinds_seen")
-    as_written_by_version_2(store, "1")
-
-
-def as_written_by_version_2(store: Store, version: str = "2") -> None:
-    """Take from an open store what version 3 added to it, and close it."""
-    store.con.execute("DROP VIEW rates")
-    store.con.execute("ALTER TABLE rates_stored DROP COLUMN assumed")
-    store.con.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [version])
+    for table, prefix in (
+        ("calls_stored", ""), ("reported", ""), ("rate_vectors", "p_"), ("list_vectors", "p_"),
+    ):  # fmt: skip
+        for meter in UNITS:
+            store.con.execute(f"ALTER TABLE {table} DROP COLUMN {prefix}{meter}")
+    if version < 3:
+        store.con.execute("ALTER TABLE rates_stored DROP COLUMN assumed")
+    if version < 2:
+        for name, _ in RESOLVED_COLUMNS:
+            store.con.execute(f"ALTER TABLE calls_stored DROP COLUMN {name}")
+        store.con.execute("DROP TABLE kinds_seen")
+    store.con.execute("UPDATE meta SET value = ? WHERE key = 'schema_version'", [str(version)])
     store.close()
 
 
@@ -151,7 +156,7 @@ def test_a_file_that_forgot_which_prices_are_guesses_learns_it(tmp_path: Path) -
     question = "SELECT rate_id, assumed, superseded_at FROM rates ORDER BY ALL"
     before = store.con.execute(question).fetchall()
     assert {assumed for _, assumed, _ in before} == {True, False}
-    as_written_by_version_2(store)
+    as_written_by(2, store)
     again = open_store(path)
     assert {assumed for _, assumed, _ in again.con.execute(question).fetchall()} == {None}
     assert book.sync(again, small_catalogue())
@@ -159,8 +164,11 @@ def test_a_file_that_forgot_which_prices_are_guesses_learns_it(tmp_path: Path) -
     again.close()
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
 @pytest.mark.parametrize("opened", [open_store, open_reader])
-def test_a_file_of_the_version_before_is_brought_up_to_date(opened: object, tmp_path: Path) -> None:
+def test_a_file_of_an_earlier_version_is_brought_up_to_date(
+    opened: object, version: int, tmp_path: Path
+) -> None:
     path = tmp_path / "old.duckdb"
     store = open_store(path)
     book.sync(store, small_catalogue())
@@ -169,8 +177,7 @@ def test_a_file_of_the_version_before_is_brought_up_to_date(opened: object, tmp_
     put(store, small_catalogue(), records)
     question = "SELECT call_key, cost_pico, status, status_reason FROM calls ORDER BY 1"
     before = store.con.execute(question).fetchall()
-    store.close()
-    as_written_by_version_1(path)
+    as_written_by(version, store)
     assert callable(opened)
     again = opened(path)
     assert again.con.execute(question).fetchall() == before

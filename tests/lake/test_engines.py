@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from budgets.spend.model import read_budgets
@@ -312,6 +313,28 @@ def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
     log = tmp_path / "a.jsonl"
     log.write_text(lines(chat(n, model="plain", prompt=1000) for n in (1, 2, 2)))
     ingest_to_lake(tmp_path / "lake", [log])
+    with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
+        assert spend(book.con, ["team"]).total.calls == 2
+
+
+def test_files_from_before_a_meter_was_known_are_read_beside_newer_ones(
+    engine: str, tmp_path: Path
+) -> None:
+    catalogue = small_catalogue()
+    for day in (1, 2):
+        log = tmp_path / f"{day}.jsonl"
+        log.write_text(lines([chat(day, model="plain", prompt=1000)]))
+        ingest_to_lake(tmp_path / "lake", [log])
+    older = next((tmp_path / "lake" / "usage").rglob("*.parquet"))
+    rows = pq.read_table(older, partitioning=None)
+    pq.write_table(rows.drop_columns(["pages", "citation"]), older)
+    with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
+        assert spend(book.con, ["team"]).total.calls == 2
+    for file in (tmp_path / "lake" / "usage").rglob("*.parquet"):
+        rows = pq.read_table(file, partitioning=None)
+        pq.write_table(
+            rows.drop_columns([n for n in ("pages", "citation") if n in rows.column_names]), file
+        )
     with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
         assert spend(book.con, ["team"]).total.calls == 2
 

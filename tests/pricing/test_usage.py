@@ -205,3 +205,50 @@ def test_xai_states_its_charge_in_ticks() -> None:
     assert read_usage({**usage, **tools}).flags == [
         "3 server-side tool calls are billed beside the tokens, uncounted here"
     ]
+
+
+def test_deep_research_thinks_and_cites_beside_its_answer() -> None:
+    """Perplexity's total is prompt and answer alone; thought, citations and searches are billed."""
+    reading = read_usage({
+        "prompt_tokens": 20, "completion_tokens": 900, "total_tokens": 920,
+        "citation_tokens": 5_000, "num_search_queries": 12, "reasoning_tokens": 70_000,
+    })  # fmt: skip
+    assert {k: v for k, v in reading.counts.items() if v is not None} == {
+        "input_uncached": 20, "output_text": 900, "reasoning": 70_000, "citation": 5_000,
+        "web_search": 12,
+    }  # fmt: skip
+    assert reading.flags == []
+
+
+def test_audio_that_mistral_bills_by_the_second_is_not_billed_by_the_token_too() -> None:
+    reading = read_usage({
+        "prompt_audio_seconds": 203, "prompt_tokens": 4, "total_tokens": 3_264,
+        "completion_tokens": 635,
+    })  # fmt: skip
+    assert {k: v for k, v in reading.counts.items() if v is not None} == {
+        "input_uncached": 4, "output_text": 635, "audio_seconds": 203,
+    }  # fmt: skip
+    assert reading.flags == ["2625 audio tokens are billed by the second, not by the token"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "billed", "flags"),
+    [
+        (93, 93, []),
+        (8.49, 8, ["8.49 seconds rounded to 8"]),
+        (8.5, 9, ["8.5 seconds rounded to 9"]),
+        ("60.0", 60, []),
+        (0, 0, []),
+    ],
+)
+def test_a_duration_is_billed_by_the_nearest_second(
+    stated: Any, billed: int, flags: list[str]
+) -> None:
+    reading = read_usage({"type": "duration", "seconds": stated})
+    assert (reading.counts, reading.flags) == ({"audio_seconds": billed}, flags)
+
+
+@pytest.mark.parametrize("stated", [-1, "soon", True, float("nan"), 10**9])
+def test_a_duration_that_cannot_be_is_refused(stated: Any) -> None:
+    with pytest.raises(UsageError, match="seconds"):
+        read_usage({"type": "duration", "seconds": stated})

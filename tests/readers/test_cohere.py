@@ -11,8 +11,7 @@ def test_golden() -> None:
     chat, embed, rerank, pictures = calls(found)
     assert (chat.model, counts(chat)) == ("command-r", {"input_uncached": 25, "output_text": 9})
     assert (embed.model, counts(embed)) == (None, {"input_uncached": 4})
-    # Reranking is billed by searches: no tokens, so no price, and never a free call.
-    assert counts(rerank) == {}
-    assert rerank.flags == ["billed by 2 search units, not by tokens: no price here holds for it"]
+    # Reranking is billed by searches: there are no tokens.
+    assert counts(rerank) == {"rerank_search": 2}
     assert counts(pictures) == {"input_uncached": 4, "input_image": 500}
     assert [r.reason for r in rejects(found)] == ["billed_units.input_tokens = -4 is negative"]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pricing.meters import LISTED_ONLY, METERS
 from tokenbooks.cli.common import Db, Json, catalogue, database, moment, reading, settings
 from tokenbooks.cli.output import (
     FINDING,
@@ -146,7 +147,7 @@ def show(
                 (r.meter, _show(published(r.meter, r.price)), dates(r), conditions(r) or "standard")
                 for r in sorted(held, key=_rate_order)
             ],
-            title=f"{where} (per 1M tokens; searches per 1,000)",
+            title=f"{where} ({_units({r.meter for r in held})})",
         )
         for source in sorted({(r.source, str(r.checked or "date unknown")) for r in held}):
             say(f"  source {source[0]}, checked {source[1]}")
@@ -154,6 +155,18 @@ def show(
             say(f"  note: {text}")
     if len(sellers) > len(chosen):
         note(f"also sold by {', '.join(sellers[len(chosen) :])} (--seller NAME, --all-sellers)")
+
+
+_PER = {
+    "token": "per 1M tokens", "search": "searches per 1,000", "request": "requests per 1,000",
+    "second": "audio per hour", "character": "characters per 1M", "page": "pages per 1,000",
+}  # fmt: skip
+
+
+def _units(meters: set[str]) -> str:
+    """What the prices of these meters are for."""
+    units = {METERS[m].unit if m in METERS else LISTED_ONLY[m][0] for m in meters}
+    return "; ".join(words for unit, words in _PER.items() if unit in units)
 
 
 def _rate_order(rate: Any) -> tuple[Any, ...]:
