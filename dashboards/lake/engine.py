@@ -9,12 +9,14 @@ question runs is for the next one.
 
 from __future__ import annotations
 
+import socket
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ingest.lake.folder import Batch, LakeFolder
 from ingest.store.database import JOINS_AS_WRITTEN
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 65_536
+_SPARK_PORT = 15002
+_CONNECT_SECONDS = 10
+_RETRIES = 5  # some 17 seconds
 INSTALL = "pip install 'tokenbooks[spark]'"
 
 
@@ -141,17 +146,31 @@ def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
     return con, con.table("usage")
 
 
-def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
+def _listens(address: str) -> None:
+    """Raise `EngineError` at once where nothing answers at a Spark Connect address."""
+    found = urlsplit(address)
     try:
-        sessions = import_module("pyspark.sql.connect.session")
-    except ImportError as error:
-        raise EngineError(
-            f"Spark Connect needs the extra `spark`: {INSTALL} ({str(error).splitlines()[0]})"
-        ) from error
+        where = (found.hostname or "", found.port or _SPARK_PORT)
+        socket.create_connection(where, timeout=_CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise EngineError(f"nothing answers at {address}: {error}") from error
+
+
+def _spark(address: str, folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
+    _listens(address)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            session = sessions.SparkSession.builder.remote(address).create()
+            sessions = import_module("pyspark.sql.connect.session")
+            retries = import_module("pyspark.sql.connect.client.retries")
+        except ImportError as error:
+            raise EngineError(
+                f"Spark Connect needs the extra `spark`: {INSTALL} ({str(error).splitlines()[0]})"
+            ) from error
+        try:
+            session = sessions.SparkSession(connection=address)
+            # The client's own policy tries for ten minutes, when the process ends too.
+            session.client.set_retry_policies([retries.DefaultPolicy(max_retries=_RETRIES)])
             session.conf.set("spark.sql.session.timeZone", "UTC")
             con = load_ibis().pyspark.connect(session)
             files = session.read.option("mergeSchema", "true")
