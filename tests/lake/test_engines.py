@@ -345,7 +345,7 @@ def test_errors_say_what_to_do(books: tuple[Catalogue, Store, Path], tmp_path: P
         open_lake(tmp_path)
     with pytest.raises(EngineError, match="duckdb or sc://"):
         open_lake(lake, "trino")
-    with pytest.raises(EngineError, match="nothing answers at sc://127.0.0.1:1:"):
+    with pytest.raises(EngineError, match="nothing answers at sc"):
         open_lake(lake, "sc://127.0.0.1:1")
     with (
         pytest.raises(ScopeError, match="unknown dimension 'quarter_hour'"),
