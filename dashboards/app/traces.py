@@ -48,7 +48,7 @@ def uploaded(
             return load_trace(path, block_size=block_size, rename=rename, components=pieces)
         except TraceError as error:
             # The private folder's name means nothing to the reader.
-            raise TraceError(str(error).replace(f"{folder}/", "")) from error
+            raise TraceError(in_fields(str(error).replace(f"{folder}/", ""))) from error
 
 
 def beside(
@@ -67,7 +67,27 @@ def beside(
         raise TraceError(f"{name}: only files below the store's folder can be replayed here")
     if not path.is_file():
         raise TraceError(f"{name}: no such file below the store's folder")
-    return load_trace(path, block_size=block_size, rename=rename)
+    try:
+        return load_trace(path, block_size=block_size, rename=rename)
+    except TraceError as error:
+        raise TraceError(in_fields(str(error))) from error
+
+
+def in_fields(message: str) -> str:
+    """A message of the command line in the words of the page's fields.
+
+    >>> in_fields("Name them with --map, for example --map t_s=THEIR_NAME")
+    'Name them under Columns, for example t_s=THEIR_NAME'
+    """
+    for option, field in (
+        ("with --map, for example --map ", "under Columns, for example "),
+        ("with --map session=THEIR_NAME, or use --scope all",
+         "under Columns with session=THEIR_NAME, or let all share the cache"),
+        ("with --block-size", "under Tokens a block"),
+        ("name it with --components", "give it under Lengths of prompt components"),
+    ):  # fmt: skip
+        message = message.replace(option, field)
+    return message
 
 
 def made_up() -> Trace:

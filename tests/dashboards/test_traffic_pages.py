@@ -22,7 +22,14 @@ from dashboards.app.scenarios import (
     uploaded_scenario,
     variant_rows,
 )
-from ingest.traffic import CataloguePrices, ScenarioError, TraceError, parse_scenario, simulate
+from ingest.traffic import (
+    CataloguePrices,
+    ScenarioError,
+    TraceError,
+    parse_scenario,
+    replay,
+    simulate,
+)
 
 Open = Callable[..., AppTest]
 
@@ -154,6 +161,20 @@ def test_a_broken_upload_is_explained_without_our_paths() -> None:
     assert "tmp" not in str(error.value).replace("t.jsonl", "")
 
 
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        (b'{"t_s": 1, "input_tokens": 5}', "under Columns, for example output_tokens=THEIR_NAME"),
+        (b'{"t_s": 1, "input_tokens": 5, "output_tokens": 1, "hash_ids": [1, 2, 3, 4]}',
+         "give it under Tokens a block"),
+    ],
+)  # fmt: skip
+def test_a_page_names_its_fields_not_the_options_of_a_command(line: bytes, field: str) -> None:
+    with pytest.raises(TraceError, match=field) as error:
+        traces.uploaded("t.jsonl", line)
+    assert "--" not in str(error.value)
+
+
 def test_only_files_below_the_stores_folder_are_read(tmp_path: Path) -> None:
     (tmp_path / "books").mkdir()
     (tmp_path / "secret.jsonl").write_bytes(rows())
@@ -265,3 +286,12 @@ def test_the_csv_has_a_row_a_variant_with_exact_columns() -> None:
     assert row["cost_usd_p50"] == answer["variants"][0]["cost_usd"]["p50"]
     assert row["output_tokens_p90"] == str(answer["variants"][0]["tokens"]["output"]["p90"])
     assert dict(zip(head, nine, strict=True))["cost_usd_p50"] == ""
+
+
+def test_the_session_scope_without_sessions_is_said_in_the_pages_words() -> None:
+    trace = traces.uploaded("t.jsonl", b'{"t_s": 1, "input_tokens": 5, "output_tokens": 1}')
+    with pytest.raises(TraceError) as error:
+        replay(trace, ["gpt-5.2"], CataloguePrices(), scope="session")
+    assert traces.in_fields(str(error.value)).endswith(
+        "name it under Columns with session=THEIR_NAME, or let all share the cache"
+    )

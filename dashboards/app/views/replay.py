@@ -150,7 +150,7 @@ with left:
     try:
         found = chosen_trace()
     except TraceError as error:
-        parts.problem(str(error))
+        parts.problem(traces.in_fields(str(error)))
     scope = st.segmented_control("Cache shared by", ("all", "session"), default="all", key="scope",
                                  required=True, bind=QUERY)  # fmt: skip
     own = st.toggle("Each variant's own cache rule", True, key="own_rule", bind=QUERY)
@@ -185,6 +185,6 @@ with right:
                                                rule["step"]) if trace.has_blocks else [],
                 )  # fmt: skip
         except TraceError as error:
-            parts.problem(str(error))
+            parts.problem(traces.in_fields(str(error)))
         else:
             show(result, lines)
