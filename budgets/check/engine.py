@@ -20,6 +20,7 @@ from budgets.check.limits import Break, Finding, cache_break, check, fits, limit
 from budgets.check.measure import Counter
 from budgets.check.options import CheckOptions, CheckResult
 from budgets.check.prompts import Unit
+from budgets.check.removed import add_removed, at_base
 from budgets.check.traffic import store_problems, traffic_of
 from budgets.check.tree import GitTree, WorkTree
 from budgets.check.units import (
@@ -28,12 +29,13 @@ from budgets.check.units import (
     Problem,
     Reader,
     measure_unit,
+    models_of,
     read_all,
     with_variables,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Pair:
     head: Measured | None
     base: Measured | None
     status: str
-    before: str = ""  # the id at the base, when it was renamed
+    before: str = ""  # the id at the base, where the prompt was read again
     breaks: dict[str, Break] = field(default_factory=dict)
 
 
@@ -134,22 +136,6 @@ def _is_zero(ref: str) -> bool:
     return bool(ref) and set(ref) == {"0"}
 
 
-def models_of(
-    unit: Unit, target: Target, config: CheckConfig, options: CheckOptions
-) -> Sequence[str]:
-    """The command line's models, else the prompt's section, the configuration, the file itself."""
-    own = target.prompt.models if target.prompt is not None else ()
-    models = tuple(options.models) or own or config.chosen
-    if not models and unit.model:
-        models = (unit.model,)
-    if not models:
-        raise CheckConfigError(
-            f"no model for {unit.id}: pass --model, or set models in [check]. "
-            "A prompt has no price of its own."
-        )
-    return tuple(dict.fromkeys(models))
-
-
 def _note_missing_base(done: Run) -> None:
     limits = [done.found.config.limits, *done.found.config.overrides]
     limits += [p.limits for p in done.found.config.prompts]
@@ -176,16 +162,16 @@ def _compare(
         return
     older = _base_config(done, tree)
     side = Reader(tree, done.found.config)
-    read: dict[tuple[str, str, int], list[Unit] | PromptError] = {}
+    read: dict[tuple[str, str, int], tuple[Target, list[Unit] | PromptError]] = {}
 
     def units_at_base(target: Target) -> list[Unit] | PromptError:
         key = (target.path, target.constant, target.section)
         if key not in read:
             try:
-                read[key] = side.read(target)
+                read[key] = target, side.read(target)
             except PromptError as error:
-                read[key] = error
-        return read[key]
+                read[key] = target, error
+        return read[key][1]
 
     seen: set[str] = set()
     here = WorkTree(root)
@@ -194,7 +180,9 @@ def _compare(
         head.unit.files |= {here.real(file) for file in head.unit.files}
         old = changes.renamed.get(head.unit.path, head.unit.path)
         seen.add(old)
-        touched = {changes.renamed.get(f, f) for f in head.unit.files} | head.unit.files
+        # A promptfoo configuration decides which files are prompts: it is a part of each.
+        files = head.unit.files | {head.target.path}
+        touched = {changes.renamed.get(f, f) for f in files} | files
         if not touched & changes.changed and tree.exists(old):
             done.pairs.append(Pair(head, head, "unchanged"))
             continue
@@ -205,13 +193,18 @@ def _compare(
         if not tree.exists(target.path):
             target = replace(target, path=old)
         units = units_at_base(target)
-        renamed = old != head.unit.path
-        done.pairs.append(_pair(done, head, units, renamed, tree, older, counter))
-    _removed(done, tree, side, seen, changes.changed, counter, older, paths)
+        done.pairs.append(_pair(done, head, units, old, tree, older, counter))
+    fewer = [
+        (unit, target)
+        for target, units in read.values() if not isinstance(units, PromptError)
+        for unit in units
+    ]  # fmt: skip
+    whole = at_base(done, side, set(changes.changed) - seen, paths)
+    add_removed(done, [*fewer, *whole], counter, older)
 
 
 def _pair(
-    done: Run, head: Measured, units: list[Unit] | PromptError, renamed: bool, tree: GitTree,
+    done: Run, head: Measured, units: list[Unit] | PromptError, old: str, tree: GitTree,
     older: CheckConfig | None, counter: Counter,
 ) -> Pair:  # fmt: skip
     if isinstance(units, PromptError):
@@ -219,7 +212,7 @@ def _pair(
         return Pair(head, None, "changed")
     tail = head.unit.id.removeprefix(head.unit.path)
     match = next((u for u in units if u.id == head.unit.id), None) or next(
-        (u for u in units if u.id.removeprefix(u.path) == tail), None
+        (u for u in units if u.path == old and u.id.removeprefix(u.path) == tail), None
     )
     if match is None:
         return Pair(head, None, "added")
@@ -235,8 +228,9 @@ def _pair(
     )
     for problem in wrong[:1]:
         _base_fault(done, head, problem.message)
+    renamed = old != head.unit.path
     status = "renamed" if renamed else "changed"
-    return Pair(head, measured, status, match.id if renamed else "")
+    return Pair(head, measured, status, match.id)
 
 
 def _base_fault(done: Run, head: Measured, message: str) -> None:
@@ -263,43 +257,6 @@ def _base_config(done: Run, tree: GitTree) -> CheckConfig | None:
         return parse(data.get("check", {}), f"{name} at the base")
     except (PromptError, CheckConfigError, ValueError):
         return None
-
-
-def _removed(
-    done: Run, tree: GitTree, side: Reader, seen: set[str], changed: Iterable[str],
-    counter: Counter, older: CheckConfig | None, paths: Sequence[str],
-) -> None:  # fmt: skip
-    """Prompts that exist only at the base: what their removal saves.
-
-    A file that is still there but no longer holds a prompt is a problem: it is sent all the same,
-    and nothing measures it.
-    """
-    gone = set(changed) - seen
-    lost = {path: why for path, why in done.skipped if not why.startswith("charged to ")}
-    config = done.found.config
-    discovered = discover(tree, config, paths, report_gaps=False)
-    discovered.targets = [
-        t for t in discovered.targets
-        if t.path in gone and (t.path in lost or not (done.found.root / t.path).is_file())
-    ]  # fmt: skip
-    pairs, _, _ = read_all(side, discovered)
-    for unit, target in pairs:
-        if unit.path in lost:
-            done.problems.append(
-                Problem("unknown-shape", f"{unit.path} was a prompt at the base and is none now: "
-                        f"{lost[unit.path]}", unit.path, 1, unit.id)
-            )  # fmt: skip
-            continue
-        try:
-            models = models_of(unit, target, config, done.options)
-        except CheckConfigError:
-            continue
-        traffic, logged = traffic_of(unit, target, done)
-        if older is not None:
-            traffic = with_variables(traffic, older.traffic.variables)
-        made, _ = measure_unit(unit, target, models, (traffic, logged), tree, done.prices, counter)
-        if made.sides:
-            done.pairs.append(Pair(None, made, "removed"))
 
 
 def _judge(done: Run, narrowed: bool) -> None:

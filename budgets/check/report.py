@@ -128,7 +128,7 @@ def _pair(pair: Pair, done: Run) -> dict[str, Any]:
         "kind": unit.kind,
         "load": unit.load,
         "status": pair.status,
-        "renamed_from": pair.before or None,
+        "renamed_from": pair.before if pair.status == "renamed" else None,
         "files": sorted(unit.files),
         "traffic": _traffic(side),
         "models": [_sides(pair, model, done) for model in models],

@@ -6,7 +6,7 @@ result and never stops the other prompts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from budgets.check.prompts import Context, Unit, read
 from budgets.check.tree import Tree
 
 if TYPE_CHECKING:
+    from budgets.check.options import CheckOptions
     from pricing.catalogue import Catalogue
 
 NO_PROMPT = Prompt(path="")
@@ -164,6 +165,22 @@ def _unique(pairs: list[tuple[Unit, Target]]) -> list[tuple[Unit, Target]]:
         if here and not there:
             seen[unit.id] = (unit, target)
     return list(seen.values())
+
+
+def models_of(
+    unit: Unit, target: Target, config: CheckConfig, options: CheckOptions
+) -> Sequence[str]:
+    """The command line's models, else the prompt's section, the configuration, the file itself."""
+    own = target.prompt.models if target.prompt is not None else ()
+    models = tuple(options.models) or own or config.chosen
+    if not models and unit.model:
+        models = (unit.model,)
+    if not models:
+        raise CheckConfigError(
+            f"no model for {unit.id}: pass --model, or set models in [check]. "
+            "A prompt has no price of its own."
+        )
+    return tuple(dict.fromkeys(models))
 
 
 def measure_unit(
