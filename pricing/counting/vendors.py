@@ -36,6 +36,9 @@ _AFTER = re.compile(
 )
 
 
+_HAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
 @dataclass(frozen=True)
 class Vendor:
     """A row of ``vendors.toml``; units are tokens, or tokens a reference token."""
@@ -43,6 +46,9 @@ class Vendor:
     name: str
     text: float
     found: str
+    chinese: float | None = None
+    text_least: float | None = None
+    text_most: float | None = None
     vocabulary: str | None = None
     once: float = 0
     system: float = 0
@@ -115,17 +121,40 @@ class _Words:
     encoding: str
     own: bool
     text: float
+    chinese: float
     tools: float
     schema: float
+
+    def said(self, text: str) -> float:
+        """Tokens of a text; the ratio of Chinese applies to the share of it that is."""
+        counted = self.count(text)
+        if self.chinese == self.text:
+            return counted * self.text
+        share = chinese_share(text)
+        return counted * (self.text + (self.chinese - self.text) * share)
 
 
 def _counter(vendor: Vendor) -> _Words:
     own = vendor_encoder(vendor.vocabulary) if vendor.vocabulary else None
     if own is not None:
-        return _Words(own.count, own.name, True, 1.0, vendor.tools_own, vendor.schema_own)
+        return _Words(own.count, own.name, True, 1.0, 1.0, vendor.tools_own, vendor.schema_own)
+    chinese = vendor.text if vendor.chinese is None else vendor.chinese
     return _Words(
-        encoder(REFERENCE).count, REFERENCE, False, vendor.text, vendor.tools, vendor.schema
-    )
+        encoder(REFERENCE).count, REFERENCE, False, vendor.text, chinese, vendor.tools,
+        vendor.schema,
+    )  # fmt: skip
+
+
+def chinese_share(text: str) -> float:
+    """About which share of a text's tokens are Chinese, 0 to 1, told by its characters.
+
+    o200k_base has 1.4 characters of Chinese to a token, and 4.5 of English.
+    """
+    han = len(_HAN.findall(text))
+    if not han:
+        return 0.0
+    rest = len(text) - han
+    return (han / 1.4) / (han / 1.4 + rest / 4.5)
 
 
 def text_tokens(text: str, model: str, vendor: Vendor) -> TextTokens:
@@ -143,9 +172,12 @@ def text_tokens(text: str, model: str, vendor: Vendor) -> TextTokens:
             counted, counted - room, counted + room, Basis.RECONSTRUCTED, counter.encoding, model,
             (f"Counted in the public vocabulary {counter.encoding} ({vendor.name}).",),
         )  # fmt: skip
-    total = round(counted * vendor.text)
+    total = round(counter.said(text))
     # The ratio varies more by kind of text than the constants do: 5th to 95th percentile.
-    low, high = math.floor(total * 0.85), math.ceil(total * 1.25)
+    least = 0.85 * vendor.text if vendor.text_least is None else vendor.text_least
+    most = 1.25 * vendor.text if vendor.text_most is None else vendor.text_most
+    low, high = math.floor(counted * least), math.ceil(counted * most)
+    low, high = min(low, total), max(high, total)
     note = f"Counted in {REFERENCE} times {vendor.text} ({vendor.name})."
     return TextTokens(total, low, high, Basis.RATIO, REFERENCE, model, (note,))
 
@@ -217,8 +249,8 @@ def _parts(
     schema = counted(pieces.schema) * counter.schema + vendor.schema_once if pieces.schema else 0
     parts = {
         "frame": 0 if bare else round(frame),
-        "messages": round(counted(pieces.texts) * counter.text),
-        "tool_calls": round(counted(pieces.calls) * counter.text + called),
+        "messages": round(sum(counter.said(text) for text in pieces.texts)),
+        "tool_calls": round(sum(counter.said(text) for text in pieces.calls) + called),
         "tools": round(counted(pieces.tools) * counter.tools + declared),
         "schema": round(schema),
         "hidden": round(hidden),

@@ -1,6 +1,7 @@
 """Other vendors: a ratio and constants by exact name, an interval, and every part named."""
 
 import base64
+import math
 import struct
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from pricing.counting import Basis, UnknownModelError, count_request, count_text
 from pricing.counting.images import squares
-from pricing.counting.vendors import vendor_of
+from pricing.counting.vendors import chinese_share, vendor_of
 
 TEXT = "word " * 100  # 101 tokens of o200k_base
 CLAUDE = {"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": TEXT}]}
@@ -264,3 +265,21 @@ def test_more_text_never_costs_less(texts, model):
     assert second.total > first.total
     assert sum(first.parts.values()) == first.total
     assert 0 <= first.low <= first.total <= first.high
+
+
+def test_the_ratio_follows_the_share_of_chinese(monkeypatch):
+    monkeypatch.setenv("TOKENBOOKS_TOKENIZER", "tiktoken")
+    chinese = "天气很好我们去公园吧" * 50
+    reference = count_text(chinese, "gpt-4o").total
+    tokens = count_text(chinese, "claude-sonnet-4-5")
+    assert tokens.total == round(reference * 1.42)
+    # Over documents of all kinds the ratio lies between 1.03 and 1.67 (5th and 95th percentile).
+    assert tokens.low == math.floor(reference * 1.03)
+    assert tokens.high == math.ceil(reference * 1.67)
+    assert chinese_share("word " * 100) == 0.0
+    assert chinese_share(chinese) == 1.0
+    # 14 characters of each: 10 tokens of Chinese beside about 3 of English.
+    assert chinese_share("天" * 14 + "a" * 14) == pytest.approx(10 / (10 + 14 / 4.5))
+    body = {"messages": [{"role": "user", "content": chinese}], "max_tokens": 9}
+    said = count_request(body, "claude-sonnet-4-5", "messages").parts["messages"]
+    assert said == tokens.total
