@@ -12,6 +12,8 @@ A path is one way the coming days may go. It is `level × weekday × luck`:
 A series that is quiet and keeps its week is then centred on the middle of five plain forecasts
 (`regular`); the spread stays.
 
+Jobs that run once a month are taken out before all this and put back on their days (`monthly`).
+
 Shocks and luck are stratified: 300 paths hold each of the 300 quantiles once, so P10 of a day is
 not itself a matter of luck, and one seed gives one answer. All statistics are read off the paths,
 never off separate formulas (`statistics`).
@@ -28,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from dashboards.forecasting import monthly
 from dashboards.forecasting.regular import recentre
 from dashboards.forecasting.shape import Days, Floats, Ints, Shape, born, read, weekdays
 from dashboards.forecasting.tuning import DEFAULT, HISTORY, Tuning
@@ -235,9 +238,11 @@ def forecast(
             mean = values.sum() / max(float(profile[weekdays(days)].sum()), 0.25)
         out = _launch(np.full(horizon, mean), profile, coming, paths, seed, tuning)
     else:
-        seen = read(values, days, profile if rung is not Rung.FULL else None, tuning)
+        habits = monthly.find(values, days) if rung is Rung.FULL else []
+        plain = values / monthly.factors(habits, days)
+        seen = read(plain, days, profile if rung is not Rung.FULL else None, tuning)
         assert seen is not None  # there is volume: checked above
-        out = _draw(seen, coming, paths, seed, tuning)
+        out = _draw(seen, coming, paths, seed, tuning) * monthly.factors(habits, coming)
     target = "flat" if profile is None else "its team's"
     return Forecast(out, coming, rung, known, BASIS[rung].format(days=known, target=target))
 

@@ -8,7 +8,8 @@ The history is read once into a `Shape`, from which `paths` draws. Four steps, a
 3. the level is an average with a fading memory. How long a memory is the question of the local
    level model: noisy series need a long one, quiet ones a short one. The prior says so, and the
    series' own past errors at 7 and at 28 days ahead correct it, separately;
-4. the same past errors say how far the level can move.
+4. the same past errors say how far the level can move; a level that has wandered under bursty
+   days (`wandering`) may move further than those few errors show.
 
 Example: 60 days of 100 on weekdays and 0 at weekends give the profile 1.4 ×5, 0.0 ×2, noise 0, and
 a level of about 71 a day.
@@ -74,6 +75,45 @@ def _ahead(days: Floats, k: int) -> Floats:
     return (total[stop] - total[start]) / np.maximum(stop - start, 1)
 
 
+SLOW = 10.0
+"""Half-life in days of the smoothing whose swings are compared with those of shuffled days."""
+
+
+@lru_cache(maxsize=64)
+def _slow(n: int) -> tuple[Floats, float, float]:
+    """Centred smoothing of `n` days, and mean and spread of the variance it leaves of pure luck."""
+    age = np.arange(n)
+    kernel = 0.5 ** (np.abs(age[:, None] - age[None, :]) / SLOW)
+    kernel /= kernel.sum(axis=1, keepdims=True)
+    kernel -= kernel.mean(axis=1, keepdims=True)
+    kernel -= kernel.mean(axis=0, keepdims=True)
+    square = kernel.T @ kernel
+    trace, free = float(np.trace(square)), n - 1
+    # Moments of a ratio of quadratic forms in independent normal days.
+    spread = 2 * (float((square**2).sum()) - trace**2 / free) / (free * (free + 2))
+    return kernel, trace / free, float(np.sqrt(spread))
+
+
+def wandering(flat: Floats) -> float:
+    """How much more the level moves than the same days shuffled: in standard deviations of luck.
+
+    Square roots tame the bursts. Smoothing leaves a known part of the variance when the days are
+    independent; a level that moves leaves more. 0 for constant days and for under 28.
+
+    Example: 90 days that are 0 or 100 by the toss of a coin: about 0; 45 days of 0 followed by 45
+    of 100: over 20.
+    """
+    n = len(flat)
+    root = np.sqrt(flat)
+    root = root - root.mean()
+    whole = float(root @ root)
+    if n < 28 or whole <= 1e-9 * float(flat.sum()):
+        return 0.0
+    kernel, usual, spread = _slow(n)
+    left = kernel @ root
+    return (float(left @ left) / whole - usual) / spread
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One series, read. Arrays run over its days, oldest first."""
@@ -99,7 +139,7 @@ class Shape:
     log_far: float
     """Log of the level as it counts for tomorrow, and for a month ahead."""
     log_drift: float
-    """Damped remainder of the recent drift, as a log ratio."""
+    """Damped remainder of the recent drift, luck taken off, as a log ratio."""
     spread_now: float
     spread_drift: float
     """Log spreads of the level: today, and gained per square root of 30 days."""
@@ -136,13 +176,32 @@ def _profile(
     return profile / profile.mean(), keep
 
 
+def _beyond_luck(change: float, noise: float, n: int) -> float:
+    """A change of the log level over memories of 12 and 48 days, less what luck would make of it.
+
+    Days that scatter by `noise` round a level that stays move the difference of the two averages
+    by a known variance; the change is shrunk by its share of that (James–Stein, positive part).
+    """
+    age = np.arange(n)
+    short, long = 0.5 ** (age / 12.0), 0.5 ** (age / 48.0)
+    luck = noise**2 * float(((short / short.sum() - long / long.sum()) ** 2).sum())
+    keep = max(1.0 - luck / max(change**2, 1e-12), 0.0)
+    return keep * float(np.clip(change, -1.5, 1.5))
+
+
+def _longest(n: int) -> float:
+    """Longest memory preferred for `n` days of history: a young account's level wanders more."""
+    return n * max(0.4, min(n / 90, 1.0))
+
+
 def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats, list[Floats]]:
     """Log level for (near, far), and the own past log errors of each, by memory and origin."""
     n = len(flat)
     half_lives = np.array(t.half_lives)
     level = np.stack([_memory(h)[:n, :n] @ flat for h in t.half_lives])
     last = np.log(level[:, -1] + floor)
-    prior = -t.memory_prior * np.log(half_lives / (t.memory_floor + t.memory_noise * noise)) ** 2
+    preferred = min(t.memory_floor + t.memory_noise * noise * max(noise, 1.0) ** 2, _longest(n))
+    prior = -t.memory_prior * np.log(half_lives / preferred) ** 2
     chosen, errors = [], []
     for k, margin in ((7, 7), (28, 14)):
         origin = np.arange(min(14, n // 3), n - margin)
@@ -156,7 +215,7 @@ def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats
             errors.append(error)
         weight = np.exp(score - score.max())
         chosen.append(float((weight * last).sum() / weight.sum()))
-    drift = t.trend * float(last[1] - last[4])
+    drift = t.trend * _beyond_luck(float(last[3] - last[5]), noise, n)
     # The floor keeps zeros out of the logs; left on, a quiet forecast would run 3 % high. On a
     # bursty series it stays, against what capping the bursts took off the level.
     taken = floor * max(1.0 - noise, 0.0)
@@ -197,6 +256,10 @@ def read(
         expect_now, expect_far = np.sqrt(now**2 + 0.2 * gain**2), np.sqrt(now**2 + 0.6 * gain**2)
         now *= (own_now / expect_now) ** t.own_now
         gain *= (own_far / expect_far) ** t.own_drift
+    # Bursty days on a level that moves: past errors see a part only of where it may go.
+    moves = min(max((wandering(flat) - 1.0) / 3.0, 0.0), 1.0)
+    wider = t.wander_spread ** (moves * min(noise, 1.0))
+    now, gain = now * wider, gain * wider
     return Shape(
         weekday, profile, keep, capped, flat, around, recency, is_open, noise,
         near, far, drift, float(now), float(gain),

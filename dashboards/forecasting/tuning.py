@@ -16,20 +16,20 @@ class Tuning:
 
     cap: float = 1.9
     """Days above `cap` × P90 of the active days count as `cap` × P90: a spike is no new level."""
-    half_lives: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0)
+    half_lives: tuple[float, ...] = (1.5, 3.0, 6.0, 12.0, 24.0, 48.0, 96.0)
     """Memories tried for the level."""
     memory_floor: float = 0.7
     """Preferred memory of a perfectly quiet series."""
     memory_noise: float = 15.0
-    """Days of memory added per unit of day-to-day coefficient of variation."""
+    """Days of memory added per unit of day-to-day coefficient of variation; above 1 its cube."""
     memory_prior: float = 0.32
     """How firmly the preferred memory is held (per squared log ratio)."""
     memory_own: float = 27.0
     """How much 40 origins of the series' own past errors weigh against it."""
     near: float = 45.0
     """Days over which the near-term level fades into the long-term one."""
-    trend: float = 0.12
-    """Share of the recent drift (short memory over long) that goes on, damped."""
+    trend: float = 0.15
+    """Share of the recent drift beyond luck (short memory over long) that goes on, damped."""
     smooth: float = 18.0
     """Half-life of the two-sided level that days are compared with."""
     recency: float = 27.0
@@ -44,16 +44,18 @@ class Tuning:
     """Correlation of one day's luck with the next day's."""
     now: float = 0.1
     """Spread of today's level, quiet part."""
-    now_noise: float = 0.32
+    now_noise: float = 0.25
     """Spread of today's level per unit of day-to-day coefficient of variation."""
     drift: float = 0.26
     """Spread the level gains over 30 days, quiet part."""
-    drift_noise: float = 0.05
+    drift_noise: float = 0.1
     """The same per unit of day-to-day coefficient of variation."""
-    own_now: float = 0.5
+    own_now: float = 0.6
     """Share (as exponent) of the series' own near errors in the spread of its level."""
-    own_drift: float = 0.5
+    own_drift: float = 0.6
     """Share (as exponent) of the series' own 28-day errors in the spread of its drift."""
+    wander_spread: float = 1.4
+    """Factor on the spreads of a level that wanders, more than luck would, under bursty days."""
     tails: float = 2.9
     """Degrees of freedom of the level shock: small means heavy tails."""
     tail_limit: float = 4.0
