@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 
@@ -45,18 +48,27 @@ def main() -> int:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(known)}")
     shape = machine()
     found: list[Row] = []
+    failed = False
     for name in wanted:
-        print(f"{name} …", file=sys.stderr)
-        found += known[name]()
+        began = time.perf_counter()
+        print(f"{name} …", file=sys.stderr, end=" ", flush=True)
+        try:
+            found += known[name]()
+        except Exception as error:  # what was measured before is not lost
+            failed = True
+            traceback.print_exc()
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
+            found.append(Row(name, "not measured", math.nan, reason[:200]))
+        print(f"{time.perf_counter() - began:.0f} s", file=sys.stderr)
     if options.json:
         document = {"machine": shape, "rows": [row.as_json() for row in found]}
         print(json.dumps(document, indent=2, ensure_ascii=False))
-        return 0
+        return int(failed)
     print(shape)
     width = max(len(row.what) for row in found)
     for row in found:
         print(f"{row.name:<10}{row.what:<{width + 2}}{row.ratio:>10.3g}  {row.detail}")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -148,6 +148,34 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     return con
 
 
+_DAMAGE = ("Corrupt database file", "Could not read enough bytes", "checksum")
+
+
+def damage(error: Exception) -> str | None:
+    """What to say of an error that a damaged file makes wherever its broken part is read (the
+    disk lost something, or the file was cut); None for any other error."""
+    text = str(error).strip()
+    if not any(sign in text for sign in _DAMAGE):
+        return None
+    return (
+        f"the database file is damaged ({text.splitlines()[0]}): move it away, and take the newest"
+        " file of the folder .snapshots beside it, a backup, or import the logs anew"
+    )
+
+
+def unreadable_table(con: duckdb.DuckDBPyConnection) -> str | None:
+    """Read every column of every table, which checks each block's sum; what is damaged, if any."""
+    import duckdb
+
+    tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+    for (name,) in tables:
+        try:
+            con.execute(f'SELECT bit_xor(hash(t)) FROM "{name}" AS t').fetchall()
+        except duckdb.Error as error:
+            return f"table {name}: {damage(error) or str(error).splitlines()[0]}"
+    return None
+
+
 def open_store(path: Path, *, create: bool = True) -> Store:
     """Open the store as its owner, making or migrating it as needed.
 
@@ -226,7 +254,13 @@ def _check_version(store: Store) -> int:
             + (f" (it has {', '.join(sorted(tables)[:4])})" if tables else "")
             + "; choose another path with --db"
         )
-    rows = store.con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+    import duckdb
+
+    try:
+        rows = store.con.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+    except duckdb.Error as error:
+        found = damage(error) or str(error).strip().partition("\n")[0]
+        raise StoreError(f"{store.path}: {found}") from error
     version = int(rows[0][0]) if rows else 0
     if version > schema.VERSION:
         raise StoreError(

@@ -97,6 +97,34 @@ def test_a_foreign_file(tokenbooks: Run, workdir: Path) -> None:
     assert "is not a tokenbooks database" in found(out, "finding")[0][1]
 
 
+def test_a_cut_file(tokenbooks: Run, copy: Path) -> None:
+    os.truncate(copy, 1_000_000)
+    code, out, _ = tokenbooks("doctor", "--db", copy, "--json")
+    assert code == 1
+    assert "t.duckdb: the database file is damaged" in found(out, "finding")[0][1]
+    code, _, err = tokenbooks("report", "--db", copy)
+    assert (code, "the database file is damaged" in err) == (3, True)
+
+
+def test_a_damaged_block_is_found_wherever_it_is(tokenbooks: Run, copy: Path) -> None:
+    """Bytes of a block of calls are overwritten: the file opens, and only reading tells."""
+    con = duckdb.connect(copy, read_only=True)
+    blocks = con.execute(
+        "SELECT DISTINCT block_id FROM pragma_storage_info('calls_stored')"
+        " WHERE column_name = 'cost_pico' AND segment_type = 'BIGINT' AND block_id >= 0"
+    ).fetchall()
+    con.close()
+    headers, block = 3 * 4096, 262_144
+    with copy.open("r+b") as file:
+        file.seek(headers + blocks[0][0] * block + block // 2)
+        file.write(b"\xff" * 64)
+    code, out, _ = tokenbooks("doctor", "--db", copy, "--json")
+    assert code == 1
+    assert "the database file is damaged" in found(out, "finding")[0][1]
+    code, _, err = tokenbooks("report", "--by", "team", "--db", copy)
+    assert (code, "the database file is damaged" in err) == (3, True)
+
+
 @pytest.mark.parametrize(("minutes", "state"), [(9, "remark"), (11, "finding")])
 def test_batches_that_wait(tokenbooks: Run, copy: Path, minutes: int, state: str) -> None:
     inbox = copy.with_name(copy.name + ".inbox")

@@ -198,4 +198,10 @@ def _known(error: Exception) -> int:
     if names & (misuse | unreadable):
         typer.echo(f"error: {error}", err=True)
         return MISUSE if names & misuse else UNREADABLE
+    if type(error).__module__.strip("_") == "duckdb":
+        from ingest.store.database import damage
+
+        if said := damage(error):
+            typer.echo(f"error: {said}", err=True)
+            return UNREADABLE
     raise error

@@ -146,7 +146,7 @@ def catalogue_age(chosen: Settings) -> Iterator[Check]:
 
 def store(path: Path, chosen: Settings) -> Iterator[Check]:
     """The file, its disk, what waits beside it, its contents, and what has no price."""
-    from ingest.store.database import StoreError, open_reader
+    from ingest.store.database import StoreError, open_reader, unreadable_table
     from pricing.cards import CardError
 
     if not path.exists():
@@ -161,6 +161,9 @@ def store(path: Path, chosen: Settings) -> Iterator[Check]:
     try:
         if opened.snapshot is not None:
             yield Check("store", "remark", f"in use; this is the snapshot {opened.snapshot.name}")
+        if damaged := unreadable_table(opened.con):
+            yield Check("store", "finding", damaged)
+            return
         try:
             book = chosen.catalogue()
         except CardError:
