@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,9 @@ from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import spend
 from dashboards.queries.volume import volumes
 from ingest.record import UsageRecord
-from ingest.store.database import Store
-from pricing.catalogue import Catalogue
+from ingest.store import book
+from ingest.store.database import Store, open_store
+from pricing.catalogue import Catalogue, default_catalogue
 from tests.books import memory_store, put, small_catalogue
 
 
@@ -86,3 +88,24 @@ def test_a_store_of_a_test_run_shows_what_it_would_have_cost(
 def test_without_simulated_calls_nothing_is_said(store: Store, prices: Catalogue) -> None:
     put(store, prices, [call("a", "openai-chat")])
     assert simulated(store.con) is None
+
+
+@pytest.mark.parametrize("command", ["unit", "showback", "export", "report-month"])
+def test_no_finance_answer_hides_them(
+    tokenbooks: Callable[..., tuple[int, str, str]], workdir: Path,
+    monkeypatch: pytest.MonkeyPatch, command: str,
+) -> None:  # fmt: skip
+    path, prices = workdir / "books.duckdb", default_catalogue()
+    store = open_store(path)
+    book.sync(store, prices)
+    put(store, prices, [
+        UsageRecord(kind, datetime(2026, 3, 2, 12), kind, "openai", "gpt-5.2",
+                    {"input_uncached": 1000, "output_text": 0}, tier="standard")
+        for kind in ("table", "mock")
+    ])  # fmt: skip
+    store.close()
+    monkeypatch.setenv("TOKENBOOKS_DB", str(path))
+    asked = {"export": ["csv", "--out", "e.csv"], "report-month": ["--out", "m.html"]}
+    code, _, said = tokenbooks(command, *asked.get(command, []))
+    assert code == 0
+    assert "1 simulated call" in said

@@ -221,3 +221,13 @@ def moment(text: str | None, option: str) -> datetime | None:
     except ScopeError as error:
         fail(f"{option}: {error}", MISUSE)
         raise AssertionError from error
+
+
+def say_simulated(store: Store, asked: Scope) -> None:
+    """A remark on standard error where simulated calls are left out, or are all there is."""
+    from dashboards.queries.simulated import simulated
+    from tokenbooks.cli.output import note
+
+    tested = simulated(store.con, asked)
+    if tested is not None:
+        note(tested.words())

@@ -18,6 +18,7 @@ from tokenbooks.cli.common import (
     catalogue,
     names_of,
     reading,
+    say_simulated,
     scope,
     settings,
 )
@@ -120,6 +121,7 @@ def export(
             from dashboards.exports.tables import export_table
 
             made = export_table(store.con, kind.value, out, asked, rows=rows.value, by=names_of(by))
+        say_simulated(store, asked)
     if json_:
         print_json(made.as_json())
     else:
@@ -153,7 +155,8 @@ def _print(made: Any, kind: Kind) -> None:
     from pricing.money import plain
 
     what = f"FOCUS {made.version}" if kind is Kind.focus else made.format
-    say(f"{made.path}: {made.rows:,} rows ({what}), {plain(made.cost_usd)} USD")
+    rows = f"{made.rows:,} row{'' if made.rows == 1 else 's'}"
+    say(f"{made.path}: {rows} ({what}), {plain(made.cost_usd)} USD")
     if kind is not Kind.focus:
         if made.unpriced_units:
             note(

@@ -13,6 +13,7 @@ from tokenbooks.cli.output import (
     FINE,
     MISUSE,
     UNREADABLE,
+    calls,
     count,
     fail,
     note,
@@ -199,7 +200,7 @@ def print_reports(reports: list[Any], *, dry_run: bool = False) -> None:
     totals = total_of(reports)
     verb = "would be added" if dry_run else "added"
     say(
-        f"{totals['added']:,} calls {verb}, {totals['duplicates']:,} already known, "
+        f"{calls(totals['added'])} {verb}, {totals['duplicates']:,} already known, "
         f"{totals['replaced']:,} replaced, {totals['rejected']:,} rejected"
         + (f", {totals['reported']:,} report rows" if totals["reported"] else "")
     )

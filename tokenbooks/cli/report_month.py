@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from tokenbooks.cli.common import Db, Json, Where, Zone, catalogue, reading, scope, settings
+from tokenbooks.cli.common import (
+    Db,
+    Json,
+    Where,
+    Zone,
+    catalogue,
+    reading,
+    say_simulated,
+    scope,
+    settings,
+)
 from tokenbooks.cli.output import FINDING, MISUSE, calls, fail, note, print_json, say
 
 
@@ -34,7 +44,7 @@ def report_month(
     from dashboards.monthly.page import render
     from dashboards.monthly.pdf import print_pdf
     from dashboards.queries.anomalies import Rules
-    from dashboards.queries.spans import parse_span, show_span
+    from dashboards.queries.spans import parse_span, scope_of, show_span
     from dashboards.queries.volume import first_and_last
     from pricing.currency import Exchange
     from pricing.money import plain
@@ -57,6 +67,8 @@ def report_month(
             exchange=Exchange.from_settings(chosen.currency),
             rules=Rules.from_settings(chosen.anomalies), where=asked.where,
         )  # fmt: skip
+        held = {name: list(values) for name, values in asked.where.items()}
+        say_simulated(store, scope_of(span, asked.zone, held))
     html = render(facts)
     if out.suffix.lower() == ".pdf":
         print_pdf(html, out)

@@ -17,6 +17,7 @@ from tokenbooks.cli.common import (
     Zone,
     pairs,
     reading,
+    say_simulated,
     scope,
     settings,
 )
@@ -63,6 +64,7 @@ def unit(
     with reading(db, chosen) as store:
         made = units(store.con, asked, task=task, success=won, user=user, top_by=top_by, top=top)
         convert = _converter(currency, chosen, asked, store.con)
+        say_simulated(store, asked)
     if json_:
         answer = made.as_json()
         if convert is not None:
@@ -183,6 +185,7 @@ def showback(
     with reading(db, chosen) as store:
         made = statement(store.con, asked, how)
         convert = _converter(currency, chosen, asked, store.con)
+        say_simulated(store, asked)
     if json_:
         answer = made.as_json()
         if convert is not None:
