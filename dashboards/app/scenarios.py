@@ -21,7 +21,7 @@ from pricing.money import pico_from_usd
 
 if TYPE_CHECKING:
     from ingest.traffic.prices import Prices
-    from ingest.traffic.scenario import Scenario
+    from ingest.traffic.scenarios.scenario import Scenario
 
 SURENESS = {
     "exactly": 1.0,
@@ -155,8 +155,8 @@ def uploaded_scenario(text: str) -> Scenario:
 
     Raises ScenarioError for those and for everything a scenario file must not have.
     """
-    from ingest.traffic.numbers import ScenarioError
-    from ingest.traffic.scenario import parse_scenario
+    from ingest.traffic.scenarios.numbers import ScenarioError
+    from ingest.traffic.scenarios.scenario import parse_scenario
 
     if len(text) > LONGEST_SCENARIO:
         raise ScenarioError(f"a scenario of more than {LONGEST_SCENARIO:,} characters")

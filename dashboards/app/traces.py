@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.trace import TraceError
 
 if TYPE_CHECKING:
     from ingest.traffic import Trace
@@ -94,8 +94,8 @@ def made_up() -> Trace:
     """An assistant with tools, made up: 250 sessions over a few hours, four turns each."""
     from dataclasses import replace
 
-    from ingest.traffic.scenario import Output, Structure, Volume, Workload
-    from ingest.traffic.synth import make_sessions
+    from ingest.traffic.scenarios.scenario import Output, Structure, Volume, Workload
+    from ingest.traffic.simulation.synth import make_sessions
 
     workload = Workload(
         name="example",

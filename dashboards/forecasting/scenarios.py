@@ -36,7 +36,7 @@ from pricing.money import pico_per_unit_rounded
 from pricing.rates import ALL_WEEK
 
 if TYPE_CHECKING:
-    from ingest.traffic.scenario import Scenario
+    from ingest.traffic.scenarios.scenario import Scenario
 
 
 def price_change(
@@ -194,7 +194,7 @@ def apply_launch(base: Outlook, catalogue: Catalogue, text: str) -> Outlook:
 
     Raises `ForecastError`, or the scenario's own error when the file is wrong.
     """
-    from ingest.traffic.scenario import load_scenario
+    from ingest.traffic.scenarios.scenario import load_scenario
 
     found = _LAUNCH.match(text)
     if not found:
@@ -213,8 +213,8 @@ def launch_scenario(
     `variant`: "" is the scenario's first. Raises `ForecastError`.
     """
     from ingest.traffic.catalogue_prices import CataloguePrices
-    from ingest.traffic.legs import build_legs
-    from ingest.traffic.month import draw_legs
+    from ingest.traffic.simulation.legs import build_legs
+    from ingest.traffic.simulation.month import draw_legs
 
     variant = variant or scenario.variants[0]
     # Priced at the rates of the launch, not of the day the scenario was written for.

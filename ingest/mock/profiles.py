@@ -19,7 +19,7 @@ from importlib import resources
 from random import Random
 from typing import Any
 
-from ingest.traffic.efforts import effort_ratio
+from ingest.traffic.scenarios.efforts import effort_ratio
 
 _MOST = 1_000_000
 

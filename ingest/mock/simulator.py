@@ -28,7 +28,7 @@ from ingest.mock.prefixes import PrefixCache, token_ids
 from ingest.mock.profiles import draw
 from ingest.readers.base import request_effort
 from ingest.record import UsageRecord, call_key, short_text, split_tags
-from ingest.traffic.efforts import EFFORTS
+from ingest.traffic.scenarios.efforts import EFFORTS
 from pricing.caching.rules import CacheRule, rule_for
 from pricing.catalogue import Catalogue
 from pricing.counting import Basis, RequestError, UnknownModelError, count_request, encoder

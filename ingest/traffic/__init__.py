@@ -15,52 +15,52 @@ from pricing.lazy import public
 
 if TYPE_CHECKING:
     from ingest.traffic.catalogue_prices import CataloguePrices
-    from ingest.traffic.fitting import (
+    from ingest.traffic.replaying import replay
+    from ingest.traffic.scenarios.fitting import (
         fill_from_store,
         fit,
         fit_scenario,
         trace_from_rows,
     )
-    from ingest.traffic.generating import generate, write_log
-    from ingest.traffic.load import load_trace
-    from ingest.traffic.month import simulate
-    from ingest.traffic.numbers import ScenarioError
-    from ingest.traffic.replaying import replay
-    from ingest.traffic.scenario import (
+    from ingest.traffic.scenarios.numbers import ScenarioError
+    from ingest.traffic.scenarios.scenario import (
         Scenario,
         check_scenario,
         load_scenario,
         parse_scenario,
         schema,
     )
-    from ingest.traffic.stored import trace_from_store, write_trace
-    from ingest.traffic.template import scenario_template
-    from ingest.traffic.trace import Trace, TraceError
+    from ingest.traffic.scenarios.template import scenario_template
+    from ingest.traffic.simulation.generating import generate, write_log
+    from ingest.traffic.simulation.month import simulate
+    from ingest.traffic.traces.load import load_trace
+    from ingest.traffic.traces.stored import trace_from_store, write_trace
+    from ingest.traffic.traces.trace import Trace, TraceError
     from ingest.traffic.validation import validate
 
 _HOME = {
     "CataloguePrices": ".catalogue_prices",
-    "Scenario": ".scenario",
-    "ScenarioError": ".numbers",
-    "Trace": ".trace",
-    "TraceError": ".trace",
-    "check_scenario": ".scenario",
-    "fill_from_store": ".fitting",
-    "fit": ".fitting",
-    "fit_scenario": ".fitting",
-    "generate": ".generating",
-    "load_scenario": ".scenario",
-    "load_trace": ".load",
-    "parse_scenario": ".scenario",
+    "Scenario": ".scenarios.scenario",
+    "ScenarioError": ".scenarios.numbers",
+    "Trace": ".traces.trace",
+    "TraceError": ".traces.trace",
+    "check_scenario": ".scenarios.scenario",
+    "fill_from_store": ".scenarios.fitting",
+    "fit": ".scenarios.fitting",
+    "fit_scenario": ".scenarios.fitting",
+    "generate": ".simulation.generating",
+    "load_scenario": ".scenarios.scenario",
+    "load_trace": ".traces.load",
+    "parse_scenario": ".scenarios.scenario",
     "replay": ".replaying",
-    "scenario_template": ".template",
-    "schema": ".scenario",
-    "simulate": ".month",
-    "trace_from_rows": ".fitting",
-    "trace_from_store": ".stored",
+    "scenario_template": ".scenarios.template",
+    "schema": ".scenarios.scenario",
+    "simulate": ".simulation.month",
+    "trace_from_rows": ".scenarios.fitting",
+    "trace_from_store": ".traces.stored",
     "validate": ".validation",
-    "write_log": ".generating",
-    "write_trace": ".stored",
+    "write_log": ".simulation.generating",
+    "write_trace": ".traces.stored",
 }
 
 __all__ = [

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import Prices, RateSheet, usd, why_unpriced
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.trace import Trace, TraceError
 from pricing.caching import CacheRule, apply_floor, cached_tokens, rule_for
 
 IntArray = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ingest.traffic.prices import RateSheet
 from ingest.traffic.replaying import AppliedRule, meter_counts
-from ingest.traffic.trace import Trace
+from ingest.traffic.traces.trace import Trace
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

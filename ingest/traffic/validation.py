@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.predict import (
+from ingest.traffic.prices import Prices, RateSheet, why_unpriced
+from ingest.traffic.replaying import AppliedRule, applied_rule
+from ingest.traffic.simulation.predict import (
     RECENT_HALF_LIFE,
     Prediction,
     between_periods,
@@ -32,11 +34,9 @@ from ingest.traffic.predict import (
     share_noise,
     whole_sessions,
 )
-from ingest.traffic.prices import Prices, RateSheet, why_unpriced
-from ingest.traffic.replaying import AppliedRule, applied_rule
-from ingest.traffic.sessions import with_sessions
 from ingest.traffic.table import PARTS, SessionTable, session_table
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.sessions import with_sessions
+from ingest.traffic.traces.trace import Trace, TraceError
 from ingest.traffic.verdicts import Case, default_generator, error_of, summary
 from pricing.caching import apply_floor, cached_tokens
 

@@ -3,7 +3,7 @@
 A predictor that is right 80 % of the time with its 80 % interval is seen to be right on 68 % of
 sixty splits once in forty times: every coverage is told with how far it strays by chance.
 
->>> from ingest.traffic.predict import Prediction
+>>> from ingest.traffic.simulation.predict import Prediction
 >>> truth = {"cost": 10.0, "input": 100.0, "cached": 50.0, "output": 5.0, "reasoning": 0.0}
 >>> guess = {p: Prediction(1.1 * v, v) for p, v in truth.items()}
 >>> case = Case(truth, {"whole_sessions": guess}, Prediction(0.0, 0.01), share_gap=0.007)
@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ingest.traffic.predict import Prediction
 from ingest.traffic.prices import usd_estimate
+from ingest.traffic.simulation.predict import Prediction
 from ingest.traffic.table import PARTS
 
 LEVELS = (0.5, 0.8, 0.9)

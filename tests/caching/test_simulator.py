@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.traffic.load import load_trace
+from ingest.traffic.traces.load import load_trace
 from pricing.caching import BlockStream, apply_floor, cached_tokens, chain, number
 
 SHARED = Path(os.environ.get("TOKENBOOKS_SHARED", Path(__file__).parents[2].parent / "shared"))

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.traffic import fit, replay, validate
-from ingest.traffic.load import load_trace
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.load import load_trace
+from ingest.traffic.traces.trace import TraceError
 from pricing.caching import cached_tokens
 from tests.traffic.prices import PRICES
 

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ingest.traffic.load import load_trace
-from ingest.traffic.sessions import with_sessions
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.load import load_trace
+from ingest.traffic.traces.sessions import with_sessions
+from ingest.traffic.traces.trace import TraceError
 
 ROWS = [
     {"t_s": 0.0, "input_tokens": 700, "output_tokens": 10, "hash_ids": [1, 2], "session": "a"},

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ingest.traffic import ScenarioError, parse_scenario, simulate
-from ingest.traffic.efforts import effort_ratio
-from ingest.traffic.library import month_shape
-from ingest.traffic.scenario import Volume
+from ingest.traffic.scenarios.efforts import effort_ratio
+from ingest.traffic.scenarios.scenario import Volume
+from ingest.traffic.simulation.library import month_shape
 from tests.traffic.prices import PRICES
 
 PLAIN = """

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.traffic.load import load_trace
 from ingest.traffic.prices import NO_LIMIT, Band, FixedPrices, RateSheet
 from ingest.traffic.replaying import replay
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.load import load_trace
+from ingest.traffic.traces.trace import Trace, TraceError
 from tests.traffic.prices import PRICES
 
 SHARED = Path(os.environ.get("TOKENBOOKS_SHARED", Path(__file__).parents[2].parent / "shared"))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.traffic import generate, parse_scenario, simulate
-from ingest.traffic.numbers import ScenarioError
-from ingest.traffic.routing import assign, turns_of, variants_of, whole_session_shares
-from ingest.traffic.trace import Trace
+from ingest.traffic.scenarios.numbers import ScenarioError
+from ingest.traffic.simulation.routing import assign, turns_of, variants_of, whole_session_shares
+from ingest.traffic.traces.trace import Trace
 from tests.traffic.prices import PRICES
 
 CHAT = """

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ingest.traffic import ScenarioError, load_scenario, parse_scenario, scenario_template, schema
-from ingest.traffic.efforts import EFFORTS, effort_ratio
-from ingest.traffic.lengths import mean_of, quantile_of
-from ingest.traffic.numbers import Distribution, Empirical, Quantiles, middle
+from ingest.traffic.scenarios.efforts import EFFORTS, effort_ratio
+from ingest.traffic.scenarios.lengths import mean_of, quantile_of
+from ingest.traffic.scenarios.numbers import Distribution, Empirical, Quantiles, middle
 
 LEAST = """
 [[workloads]]

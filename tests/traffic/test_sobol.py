@@ -7,7 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from ingest.traffic.sobol import DIMENSIONS, directions, log_sd, normal, sobol
+from ingest.traffic.simulation.sobol import DIMENSIONS, directions, log_sd, normal, sobol
 
 
 @pytest.mark.parametrize("dimension", range(DIMENSIONS))

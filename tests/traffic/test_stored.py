@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.traffic import load_trace, trace_from_store, write_trace
-from ingest.traffic.numbers import ScenarioError
 from ingest.traffic.replaying import AppliedRule, cached_under
-from ingest.traffic.stored import blocks_of
-from ingest.traffic.synth import count_file
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.scenarios.numbers import ScenarioError
+from ingest.traffic.simulation.synth import count_file
+from ingest.traffic.traces.stored import blocks_of
+from ingest.traffic.traces.trace import Trace, TraceError
 
 FOREVER = AppliedRule(1e9, 0, 1, "none", "given")
 

@@ -28,7 +28,7 @@ from ingest.traffic import (
     validate,
     write_log,
 )
-from ingest.traffic.predict import (
+from ingest.traffic.simulation.predict import (
     between_periods,
     period_to_period,
     recent_weights,

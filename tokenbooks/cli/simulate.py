@@ -77,7 +77,7 @@ def run(
     Numbers "from store" are read from the database. Exit code 1 when a variant is unpriced.
     """
     from ingest.traffic import fill_from_store, load_scenario, simulate
-    from ingest.traffic.numbers import FROM_STORE
+    from ingest.traffic.scenarios.numbers import FROM_STORE
 
     if not scenario.is_file():
         fail(f"{scenario}: no such file; `tokenbooks simulate init` writes one")
@@ -85,7 +85,7 @@ def run(
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
     if f'"{FROM_STORE}"' in chosen.model_dump_json():
-        from ingest.traffic.stored import trace_from_store
+        from ingest.traffic.traces.stored import trace_from_store
 
         with reading(db, settings(db)) as store:
             chosen = fill_from_store(chosen, trace_from_store(store.con))

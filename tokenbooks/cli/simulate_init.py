@@ -194,7 +194,7 @@ def _beside(prompt: Path, output: Path) -> str:
 
 def _counted(prompt: Path, variants: list[str]) -> str:
     """How long the prompt is on the first variant, for the person who wrote it."""
-    from ingest.traffic.synth import count_file
+    from ingest.traffic.simulation.synth import count_file
 
     first = variants[0] if variants else "gpt-5.2"
     try:

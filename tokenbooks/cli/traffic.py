@@ -182,7 +182,7 @@ def fit(
     Store calls, or columns under other names, are first written beside the scenario as a trace.
     """
     from ingest.traffic import fit_scenario
-    from ingest.traffic.stored import trace_from_store, write_trace
+    from ingest.traffic.traces.stored import trace_from_store, write_trace
 
     if (trace is None) != from_store:
         fail("give either a TRACE or --from-store", MISUSE)

@@ -27,7 +27,7 @@ from dashboards.app.scenarios import (
 )
 from dashboards.app.simulation import compute, show
 from ingest.traffic import ScenarioError, TraceError, fit_scenario, parse_scenario, write_trace
-from ingest.traffic.efforts import EFFORTS
+from ingest.traffic.scenarios.efforts import EFFORTS
 from pricing.counting import CountingError, count_request
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def effort_factors(
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, dict[str, Any]]:
-    text = resources.files("ingest.traffic").joinpath("efforts.toml").read_text("utf-8")
+    text = resources.files("ingest.traffic.scenarios").joinpath("efforts.toml").read_text("utf-8")
     return {row["name"]: row for row in tomllib.loads(text)["family"]}
 
 

@@ -12,7 +12,7 @@ from math import exp, lgamma, log
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.numbers import (
+from ingest.traffic.scenarios.numbers import (
     Distribution,
     Empirical,
     Length,
@@ -21,7 +21,7 @@ from ingest.traffic.numbers import (
     ScenarioError,
     middle,
 )
-from ingest.traffic.sobol import normal
+from ingest.traffic.simulation.sobol import normal
 
 FloatArray = npt.NDArray[np.float64]
 

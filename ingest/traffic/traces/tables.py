@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.trace import TraceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,12 +10,20 @@ from datetime import date
 
 import numpy as np
 
-from ingest.traffic.efforts import effort_ratio
-from ingest.traffic.lengths import uncertain
-from ingest.traffic.library import beyond_record, month_shape
-from ingest.traffic.numbers import Change, Distribution, Empirical, Number, Quantiles, Range, middle
-from ingest.traffic.scenario import Workload
-from ingest.traffic.sobol import Z90
+from ingest.traffic.scenarios.efforts import effort_ratio
+from ingest.traffic.scenarios.lengths import uncertain
+from ingest.traffic.scenarios.numbers import (
+    Change,
+    Distribution,
+    Empirical,
+    Number,
+    Quantiles,
+    Range,
+    middle,
+)
+from ingest.traffic.scenarios.scenario import Workload
+from ingest.traffic.simulation.library import beyond_record, month_shape
+from ingest.traffic.simulation.sobol import Z90
 
 # Structural numbers whose effect is not a plain factor: the sessions are made again at both ends.
 STRUCTURAL = (

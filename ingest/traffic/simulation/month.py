@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.feasibility import warnings_for
-from ingest.traffic.legs import PARTS, Leg, build_legs
-from ingest.traffic.levers import rank_levers
-from ingest.traffic.numbers import ScenarioError
-from ingest.traffic.predict import lean_of, leaning
 from ingest.traffic.prices import Prices, usd_estimate
-from ingest.traffic.scenario import Scenario
-from ingest.traffic.sobol import Z90, normal, sobol
+from ingest.traffic.scenarios.numbers import ScenarioError
+from ingest.traffic.scenarios.scenario import Scenario
+from ingest.traffic.simulation.feasibility import warnings_for
+from ingest.traffic.simulation.legs import PARTS, Leg, build_legs
+from ingest.traffic.simulation.levers import rank_levers
+from ingest.traffic.simulation.predict import lean_of, leaning
+from ingest.traffic.simulation.sobol import Z90, normal, sobol
 from pricing.caching import rule_for
 
 FloatArray = npt.NDArray[np.float64]

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.lengths import mean_of, quantile_of
-from ingest.traffic.numbers import Length, ScenarioError, middle
-from ingest.traffic.scenario import Structure, Workload
-from ingest.traffic.sobol import normal
-from ingest.traffic.trace import Trace
+from ingest.traffic.scenarios.lengths import mean_of, quantile_of
+from ingest.traffic.scenarios.numbers import Length, ScenarioError, middle
+from ingest.traffic.scenarios.scenario import Structure, Workload
+from ingest.traffic.simulation.sobol import normal
+from ingest.traffic.traces.trace import Trace
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.layouts import OURS, Layout
-from ingest.traffic.tables import is_text, keys_of, lists_in_text, numbers_in_text, plain
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.layouts import OURS, Layout
+from ingest.traffic.traces.tables import is_text, keys_of, lists_in_text, numbers_in_text, plain
+from ingest.traffic.traces.trace import TraceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from ingest.traffic.numbers import (
+from ingest.traffic.scenarios.numbers import (
     FAMILY,
     PLAIN,
     QUANTILES,

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import Prices
-from ingest.traffic.scenario import Scenario, Workload
-from ingest.traffic.workloads import is_input
+from ingest.traffic.scenarios.scenario import Scenario, Workload
+from ingest.traffic.simulation.workloads import is_input
 from pricing.caching import rule_for
 
 if TYPE_CHECKING:
-    from ingest.traffic.legs import Leg
+    from ingest.traffic.simulation.legs import Leg
 
 # Peak minute over mean minute in public hour-long traces runs from 1.2 to 4.2.
 PEAK_OVER_MEAN = 3.0

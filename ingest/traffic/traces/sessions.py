@@ -9,7 +9,7 @@ after which many different prompts went on.
 Blocks [0] then [0, 1], [0, 1, 2]; 0 is a system prompt when many prompts start with it:
 
 >>> import numpy as np
->>> from ingest.traffic.trace import Trace
+>>> from ingest.traffic.traces.trace import Trace
 >>> rows = [[0, 1], [0, 5], [0, 6], [0, 7], [0, 8], [0, 1, 2], [0, 5, 9, 10]]
 >>> flat = np.array([i for r in rows for i in r])
 >>> cuts = np.concatenate(([0], np.cumsum([len(r) for r in rows])))
@@ -27,7 +27,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.trace import Trace
+from ingest.traffic.traces.trace import Trace
 from pricing.caching import number
 
 IntArray = npt.NDArray[np.int64]

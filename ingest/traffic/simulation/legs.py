@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.efforts import effort_factors, effort_ratio
-from ingest.traffic.library import beyond_record, month_shape, sessions_per_day
-from ingest.traffic.numbers import middle
-from ingest.traffic.parameters import Parameter, parameters, with_number
 from ingest.traffic.prices import Prices
-from ingest.traffic.routing import has_rules, variants_of, whole_session_shares
-from ingest.traffic.scenario import Scenario, Workload
-from ingest.traffic.sobol import Z90
-from ingest.traffic.workloads import Means, is_input, is_output, prepare
+from ingest.traffic.scenarios.efforts import effort_factors, effort_ratio
+from ingest.traffic.scenarios.numbers import middle
+from ingest.traffic.scenarios.scenario import Scenario, Workload
+from ingest.traffic.simulation.library import beyond_record, month_shape, sessions_per_day
+from ingest.traffic.simulation.parameters import Parameter, parameters, with_number
+from ingest.traffic.simulation.routing import has_rules, variants_of, whole_session_shares
+from ingest.traffic.simulation.sobol import Z90
+from ingest.traffic.simulation.workloads import Means, is_input, is_output, prepare
 
 FloatArray = npt.NDArray[np.float64]
 

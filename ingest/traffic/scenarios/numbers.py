@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from ingest.traffic.sobol import geometric_middle
+from ingest.traffic.simulation.sobol import geometric_middle
 
 FROM_STORE = "from store"
 # The forms' names in pydantic's places; none can be a key of a file.

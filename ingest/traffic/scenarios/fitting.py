@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.numbers import FROM_STORE, ScenarioError
-from ingest.traffic.predict import period_to_period
-from ingest.traffic.scenario import Scenario, Workload
-from ingest.traffic.sessions import with_sessions
-from ingest.traffic.template import toml_text
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.scenarios.numbers import FROM_STORE, ScenarioError
+from ingest.traffic.scenarios.scenario import Scenario, Workload
+from ingest.traffic.scenarios.template import toml_text
+from ingest.traffic.simulation.predict import period_to_period
+from ingest.traffic.traces.sessions import with_sessions
+from ingest.traffic.traces.trace import Trace, TraceError
 
 # A day's shape needs some days, a week's some weeks, else it repeats one period's accidents.
 _DAYS_FOR_HOURS = 3

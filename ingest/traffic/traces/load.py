@@ -3,7 +3,7 @@
 Wanted columns: `t_s` (seconds) or `t_ms`, `input_tokens`, `output_tokens`; for caching `hash_ids`
 (list of prefix-block ids) with a block size, or with a parallel list `block_tokens`; optionally
 `session`, `model`, `client`, `reasoning_tokens` (part of the output). Other names are given by a
-map, public layouts are recognised (`ingest.traffic.layouts`), and recordings of coding agents
+map, public layouts are recognised (`layouts`), and recordings of coding agents
 (`agent_sessions`, `coding_traces`) and of rates (`servegen`) are read as they are. Without blocks a
 column `cached_tokens` stands in: prompts are rebuilt that share exactly what was cached. A file
 that is not in the order of time is sorted.
@@ -23,24 +23,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.agent_sessions import read_agent_sessions
-from ingest.traffic.blocks import blocks_in
-from ingest.traffic.coding_traces import (
+from ingest.traffic.traces.agent_sessions import read_agent_sessions
+from ingest.traffic.traces.blocks import blocks_in
+from ingest.traffic.traces.coding_traces import (
     TRACELAB_CSV,
     coding_table,
     from_tracelab_csv,
     is_coding_trace,
     shards,
 )
-from ingest.traffic.columns import Columns
-from ingest.traffic.layouts import NATIVE, OURS, recognise
-from ingest.traffic.servegen import RATES, sampled
-from ingest.traffic.tables import (
+from ingest.traffic.traces.columns import Columns
+from ingest.traffic.traces.layouts import NATIVE, OURS, recognise
+from ingest.traffic.traces.servegen import RATES, sampled
+from ingest.traffic.traces.tables import (
     documents,
     read_bytes,
     read_table,
 )
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.trace import Trace, TraceError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -218,7 +218,7 @@ class _Reader(Columns):
         if reported is None or not reported.any():
             note = "no hash_ids: caching is not replayed, every input token is new"
             return replace(trace, notes=(*trace.notes, note))
-        from ingest.traffic.stored import blocks_of
+        from ingest.traffic.traces.stored import blocks_of
 
         order = np.argsort(self.time_of(), kind="stable")
         cached = reported[order]

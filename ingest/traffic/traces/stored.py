@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.trace import Trace, TraceError
 
 if TYPE_CHECKING:
     import duckdb

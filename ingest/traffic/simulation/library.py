@@ -12,13 +12,18 @@ from functools import lru_cache
 
 import numpy as np
 
-from ingest.traffic.lengths import mean_of
-from ingest.traffic.load import load_trace
-from ingest.traffic.numbers import ScenarioError, middle
-from ingest.traffic.scenario import Volume, Workload
-from ingest.traffic.sessions import with_sessions
-from ingest.traffic.synth import calls_per_session, library_size, make_sessions, shared_tokens
-from ingest.traffic.trace import Trace
+from ingest.traffic.scenarios.lengths import mean_of
+from ingest.traffic.scenarios.numbers import ScenarioError, middle
+from ingest.traffic.scenarios.scenario import Volume, Workload
+from ingest.traffic.simulation.synth import (
+    calls_per_session,
+    library_size,
+    make_sessions,
+    shared_tokens,
+)
+from ingest.traffic.traces.load import load_trace
+from ingest.traffic.traces.sessions import with_sessions
+from ingest.traffic.traces.trace import Trace
 
 # A recorded trace is replayed at the scenario's rate when that differs by more than this.
 _SAME_RATE = 0.1

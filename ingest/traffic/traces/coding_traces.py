@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.traffic.tables import documents, read_bytes
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.tables import documents, read_bytes
+from ingest.traffic.traces.trace import TraceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -23,9 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.numbers import middle
-from ingest.traffic.scenario import When, Workload
-from ingest.traffic.trace import Trace
+from ingest.traffic.scenarios.numbers import middle
+from ingest.traffic.scenarios.scenario import When, Workload
+from ingest.traffic.traces.trace import Trace
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]

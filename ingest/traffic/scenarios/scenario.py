@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from ingest.traffic.numbers import (
+from ingest.traffic.scenarios.numbers import (
     Growth,
     Length,
     NonNegative,
@@ -37,7 +37,7 @@ from ingest.traffic.numbers import (
     Strict,
     highest,
 )
-from ingest.traffic.problems import explained
+from ingest.traffic.scenarios.problems import explained
 
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 

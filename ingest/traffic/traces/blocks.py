@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.columns import Columns
-from ingest.traffic.layouts import COMPONENT_COLUMNS
-from ingest.traffic.tables import read_table
-from ingest.traffic.trace import TraceError
+from ingest.traffic.traces.columns import Columns
+from ingest.traffic.traces.layouts import COMPONENT_COLUMNS
+from ingest.traffic.traces.tables import read_table
+from ingest.traffic.traces.trace import TraceError
 from pricing.caching import chain, number
 
 IntArray = npt.NDArray[np.int64]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.trace import Trace, TraceError
 
 
 def read_agent_sessions(path: Path) -> Trace | None:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.tables import read_table
-from ingest.traffic.trace import Trace, TraceError
+from ingest.traffic.traces.tables import read_table
+from ingest.traffic.traces.trace import Trace, TraceError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.traffic.efforts import EFFORTS
-from ingest.traffic.legs import build_legs
-from ingest.traffic.numbers import middle
 from ingest.traffic.prices import Prices, usd_estimate
-from ingest.traffic.scenario import Route, Scenario, Workload
+from ingest.traffic.scenarios.efforts import EFFORTS
+from ingest.traffic.scenarios.numbers import middle
+from ingest.traffic.scenarios.scenario import Route, Scenario, Workload
+from ingest.traffic.simulation.legs import build_legs
 from pricing.caching import rule_for
 
 CAN_WAIT = 0.2

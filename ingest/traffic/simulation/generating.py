@@ -16,15 +16,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.efforts import effort_factors, effort_ratio
-from ingest.traffic.library import month_shape, sessions_of, sessions_per_day, shaped_output
-from ingest.traffic.numbers import ScenarioError, middle
 from ingest.traffic.prices import Prices
 from ingest.traffic.replaying import meter_counts
-from ingest.traffic.routing import Assignment, assign, whole_session_shares
-from ingest.traffic.scenario import Scenario, Workload
-from ingest.traffic.trace import Trace
-from ingest.traffic.workloads import cache_rule
+from ingest.traffic.scenarios.efforts import effort_factors, effort_ratio
+from ingest.traffic.scenarios.numbers import ScenarioError, middle
+from ingest.traffic.scenarios.scenario import Scenario, Workload
+from ingest.traffic.simulation.library import (
+    month_shape,
+    sessions_of,
+    sessions_per_day,
+    shaped_output,
+)
+from ingest.traffic.simulation.routing import Assignment, assign, whole_session_shares
+from ingest.traffic.simulation.workloads import cache_rule
+from ingest.traffic.traces.trace import Trace
 from pricing.caching import apply_floor, cached_tokens
 
 MAX_ROWS = 2_000_000

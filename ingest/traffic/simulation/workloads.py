@@ -15,13 +15,13 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.library import calls_of, sessions_of, shaped_output
-from ingest.traffic.numbers import middle
-from ingest.traffic.predict import recent_weights, skewness
 from ingest.traffic.prices import INPUT_METERS, OUTPUT_METERS, Prices, why_unpriced
 from ingest.traffic.replaying import NO_CACHE, AppliedRule, applied_rule, meter_counts
-from ingest.traffic.routing import assign
-from ingest.traffic.scenario import Workload
+from ingest.traffic.scenarios.numbers import middle
+from ingest.traffic.scenarios.scenario import Workload
+from ingest.traffic.simulation.library import calls_of, sessions_of, shaped_output
+from ingest.traffic.simulation.predict import recent_weights, skewness
+from ingest.traffic.simulation.routing import assign
 from pricing.caching import apply_floor, cached_tokens
 
 FloatArray = npt.NDArray[np.float64]
