@@ -67,7 +67,7 @@ def test_a_broken_line_is_named_and_the_rest_is_kept(tokenbooks: Run, workdir: P
     file = log(workdir / "a.jsonl", CHAT, tail='{"id": "chatcmpl-B')
     code, out, err = tokenbooks("ingest", file, "--db", "t.duckdb")
     assert code == 0
-    assert "1 calls added" in out
+    assert "1 call added" in out
     assert f"{file}:2: cut off: the line is incomplete JSON" in err
     assert tokenbooks("ingest", file, "--db", "u.duckdb", "--strict")[0] == 1
 
@@ -93,7 +93,7 @@ def test_impossible_counts_are_rejected_with_their_reason(
     assert code == 0
     assert reason in err
     assert f"{file}:2" in err
-    assert "1 calls added" in out
+    assert "1 call added" in out
 
 
 def test_cached_equal_to_input_is_fine(tokenbooks: Run, workdir: Path) -> None:
