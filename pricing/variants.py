@@ -46,6 +46,8 @@ class Variant:
 
 # Providers as logs, SDKs and proxies spell them, and the seller that sends the bill.
 _SELLERS: dict[str, str] = {
+    "aliyun": "alibaba",
+    "dashscope": "alibaba",
     "anthropic": "anthropic",
     "aws": "bedrock",
     "aws-bedrock": "bedrock",

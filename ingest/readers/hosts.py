@@ -40,6 +40,10 @@ _HOSTS: dict[str, str] = {
     "api.cerebras.ai": "cerebras",
     "api.cometapi.com": "cometapi",
     "router.huggingface.co": "huggingface",
+    "dashscope.aliyuncs.com": "alibaba",
+    "dashscope-intl.aliyuncs.com": "alibaba",
+    "dashscope-us.aliyuncs.com": "alibaba",
+    "maas.aliyuncs.com": "alibaba",
 }
 _BEDROCK = re.compile(r"^bedrock-runtime(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com$")
 _VERTEX = re.compile(r"^[a-z0-9-]+-aiplatform\.googleapis\.com$")

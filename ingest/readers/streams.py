@@ -64,7 +64,12 @@ class EventLines:
         """A document that is a body of its own may be the end of the events before it, which then
         have nothing more to say (Ollama's)."""
         for stream in [s for s in self._events if hasattr(s, "closes") and s.closes(document)]:
-            del self._events[stream]
+            same = getattr(stream, "same", None)  # several streams at once are told apart by ids
+            left = [e for e in self._events[stream] if not same(e[1], document)] if same else []
+            if left:
+                self._events[stream] = left
+            else:
+                del self._events[stream]
 
     def apart(self) -> None:
         """Other documents stood between the last event and the next."""

@@ -113,7 +113,7 @@ def content(value: Any) -> Any:
     if start[:1] in ("{", "["):
         found = parse(value)
         return None if isinstance(found, BadLine) else found
-    return events_of(value) if start.startswith(("data:", "event:", ":")) else None
+    return events_of(value) if start.startswith(("data:", "event:", "id:", ":")) else None
 
 
 def events_of(text: str) -> list[Any]:

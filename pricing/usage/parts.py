@@ -16,11 +16,13 @@ from pricing.usage.values import Counts, UsageError, count, first, part
 def writes(usage: Mapping[str, Any], details: Mapping[str, Any]) -> Counts:
     """Cache writes by lifetime; what has no lifetime goes to `cache_write_unknown`.
 
-    OpenAI splits 30m and 12h, Anthropic (and LiteLLM for it) 5m and 1h.
+    OpenAI splits 30m and 12h, Anthropic (and LiteLLM for it) 5m and 1h; Alibaba has Anthropic's
+    names, inside the details of the prompt.
     """
     whole = first(
         (details, "cache_write_tokens"),
         (details, "cache_creation_tokens"),
+        (details, "cache_creation_input_tokens"),
         (usage, "cache_creation_input_tokens"),
         (usage, "cache_write_input_tokens"),
         (usage, "input_cache_write_tokens"),
@@ -33,6 +35,7 @@ def writes(usage: Mapping[str, Any], details: Mapping[str, Any]) -> Counts:
     }
     for parent in (
         part(details, "cache_write_tokens_details", "cache_creation_token_details"),
+        part(details, "cache_creation"),
         part(usage, "cache_creation"),
     ):
         for name, held in split.items():
