@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -100,8 +101,8 @@ def test_a_stream_that_was_cut_off() -> None:
 
 
 def test_a_request_beside_its_stream_names_the_model() -> None:
-    text = 'id:1\nevent:result\n:HTTP_STATUS/200\ndata:{"request_id":"%s","output":{"text":"a",' \
-        '"finish_reason":"stop"},"usage":{"input_tokens":3,"output_tokens":4}}\n\n' % ID.format(1)  # fmt: skip
+    event = body({"input_tokens": 3, "output_tokens": 4})
+    text = f"id:1\nevent:result\n:HTTP_STATUS/200\ndata:{json.dumps(event)}\n\n"
     (call,) = calls(read_lines(bodies, [{"request": {"model": "qwen-plus"}, "response": text}]))
     assert (call.model, counts(call)) == ("qwen-plus", {"input_uncached": 3, "output_text": 4})
 
@@ -143,7 +144,7 @@ def test_where_media_stand(
 def test_an_error_of_another_program_is_not_claimed() -> None:
     """Its three names are anybody's; only the address makes it Alibaba's."""
     error = {"code": "E42", "message": "no", "request_id": ID.format(1)}
-    source = look_at_bytes(str(error).replace("'", '"').encode())
+    source = look_at_bytes(json.dumps(error).encode())
     assert recognise(source, ImportOptions())[0] is None
 
 

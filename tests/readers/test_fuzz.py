@@ -19,6 +19,7 @@ from ingest.readers import (
     gemini_cli,
     har,
     helicone,
+    jaeger,
     langfuse,
     litellm,
     litellm_daily,
@@ -27,6 +28,7 @@ from ingest.readers import (
     otel,
     portkey,
     traces,
+    zipkin,
 )
 from ingest.readers.base import ReadContext, Result
 from ingest.record import Reject, ReportedRow, UsageRecord
@@ -40,6 +42,7 @@ READERS = {
         gemini_cli,
         har,
         helicone,
+        jaeger,
         langfuse,
         litellm,
         litellm_daily,
@@ -48,6 +51,7 @@ READERS = {
         otel,
         portkey,
         traces,
+        zipkin,
     )
 }
 FOLDERS = {name.replace("-", "_"): reader for name, reader in READERS.items()}

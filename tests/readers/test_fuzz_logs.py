@@ -44,7 +44,7 @@ READERS = {
 }
 FOLDERS = (
     "anthropic_admin", "anthropic_messages", "azure", "bedrock", "claude_code", "codex", "cohere",
-    "deepseek", "gemini", "ollama", "openai_batch", "openai_chat", "openai_compatible",
+    "dashscope", "deepseek", "gemini", "ollama", "openai_batch", "openai_chat", "openai_compatible",
     "openai_media", "openai_org", "openai_responses", "openrouter",
 )  # fmt: skip
 PATHS = [
