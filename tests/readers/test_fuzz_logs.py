@@ -103,7 +103,7 @@ def documents(path: Path) -> list[Any]:
     if path.suffix == ".json":
         return [json.loads(text)]
     if path.suffix == ".sse":
-        text = "\n".join(x[6:] for x in text.splitlines() if x.startswith("data: {"))
+        text = "\n".join(x[5:] for x in text.splitlines() if x.startswith("data:"))
     found = []
     for line in text.splitlines():
         try:
