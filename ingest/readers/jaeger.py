@@ -8,6 +8,7 @@
 | `startTime`, `duration` (microseconds) | start and end |
 | `tags[]` {`key`, `type`, `value`}; `tag` with `@` for dots | attributes, in their type |
 | `processes[processID]` or `process`: `serviceName`, `tags` | the resource |
+| `result` (the API's version 3) | OTLP in a wrapping, read as such |
 | tags `otel.scope.name` (`otel.library.name`), `otel.status_code`, `error` | scope, failure |
 
 What a span says of a call, and which spans tell one call again, is `otel`'s: names, arithmetic and
@@ -30,7 +31,7 @@ from typing import Any
 from ingest.files import Source
 from ingest.readers.base import ReadContext, Result
 from ingest.readers.otel_documents import hex_id, lasting, read_documents
-from ingest.readers.otel_wire import Span
+from ingest.readers.otel_wire import Span, json_spans
 
 
 class Jaeger:
@@ -56,6 +57,9 @@ def spans_of(document: Any, line: int) -> list[Span] | None:
     """The spans of a page of traces, of a trace or a span; None for anything else."""
     if not isinstance(document, Mapping):
         return None
+    otlp = document.get("result")
+    if isinstance(otlp, Mapping) and isinstance(otlp.get("resourceSpans"), list):
+        return list(json_spans(otlp, line))
     inner = document.get("_source")
     if isinstance(inner, Mapping):
         document = inner

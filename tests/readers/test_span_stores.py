@@ -70,6 +70,10 @@ def test_the_same_trace_in_otlp_is_the_same_calls() -> None:
         for s in trace["spans"] + later["spans"]
     ]  # fmt: skip
     request = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
+    # Version 3 of Jaeger's own API answers with OTLP in a wrapping.
+    wrapped = look_at_bytes(json.dumps({"result": request}).encode())
+    assert recognise(wrapped, ImportOptions())[0] is jaeger.READER
+    assert [r.call_key for r in calls(jaeger.READER.read(wrapped, ReadContext(wrapped)))] == KEYS
     told = [(r.call_key, r.counts, r.occurred_at, r.latency_ms, r.model)
             for r in calls(read_lines(otel, [request]))]  # fmt: skip
     for module, folder, name in FILES:
