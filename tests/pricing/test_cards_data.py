@@ -639,3 +639,9 @@ def test_the_long_prompts_of_opus_on_vertex_end_with_their_tier() -> None:
     for at, cost in (("2026-03-12T23:59:59Z", "3"), ("2026-03-13T00:00:00Z", "1.5")):
         priced = price_call("google", "claude-opus-4-6", usage, at=at, region="global")
         assert priced.cost_usd == Decimal(cost)
+
+
+@pytest.mark.parametrize(("tokens", "usd"), [(256_000, "0.0128"), (256_001, "0.06400025")])
+def test_alibabas_prices_are_those_of_one_deployment_and_say_so(tokens: int, usd: str) -> None:
+    call = price_call("dashscope", "qwen-flash", {"input_tokens": tokens, "output_tokens": 0})
+    assert (call.cost_usd, call.status) == (Decimal(usd), "assumed")
