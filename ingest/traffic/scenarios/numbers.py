@@ -44,6 +44,13 @@ class Range(Strict):
         return self
 
 
+class ShareRange(Range):
+    """An uncertain share: as a range, and its P90 at most 1; draws beyond 1 count as 1."""
+
+    p10: float = Field(gt=0, le=1)
+    p90: float = Field(gt=0, le=1)
+
+
 class Change(Strict):
     """An uncertain growth: below p10 with 10 % and above p90 with 10 %; -0.1 is a tenth less."""
 
@@ -80,6 +87,25 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Number = Annotated[
     Annotated[NonNegative, Tag(PLAIN)]
+    | Annotated[Range, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+# A share is sure, uncertain or stored; some numbers must not be zero.
+Part = Annotated[
+    Annotated[Share, Tag(PLAIN)]
+    | Annotated[ShareRange, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+SomePart = Annotated[
+    Annotated[float, Field(gt=0, le=1), Tag(PLAIN)]
+    | Annotated[ShareRange, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+Positive = Annotated[
+    Annotated[float, Field(gt=0), Tag(PLAIN)]
     | Annotated[Range, Tag(RANGE)]
     | Annotated[Literal["from store"], Tag(STORED)],
     Discriminator(number_form),
@@ -153,3 +179,8 @@ def highest(value: Number) -> float:
     if isinstance(value, str):
         return 0.0
     return value.p90 if isinstance(value, Range) else float(value)
+
+
+def is_range(value: object) -> bool:
+    """Whether a number is given as its P10 and P90."""
+    return isinstance(value, Range | Change)

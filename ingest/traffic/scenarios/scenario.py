@@ -32,10 +32,13 @@ from ingest.traffic.scenarios.numbers import (
     Length,
     NonNegative,
     Number,
+    Part,
+    Positive,
     ScenarioError,
-    Share,
+    SomePart,
     Strict,
     highest,
+    is_range,
 )
 from ingest.traffic.scenarios.problems import explained
 
@@ -58,8 +61,8 @@ class Volume(Strict):
     growth_per_month: Growth = 0.0
     hour_shape: list[NonNegative] | None = Field(default=None, min_length=24, max_length=24)
     weekday_shape: list[NonNegative] | None = Field(default=None, min_length=7, max_length=7)
-    ramp_days: int = Field(default=0, ge=0)
-    ramp_start: Share = 0.1
+    ramp_days: Number = 0
+    ramp_start: Part = 0.1
     drift: NonNegative = 0.0
     period: Literal["next", "same"] = "same"
     peak_over_mean: NonNegative | None = None
@@ -117,7 +120,7 @@ class Failures(Strict):
 
     retry_rate: Number = 0
     failed_rate: Number = 0
-    failed_input_share: Share = 0.0
+    failed_input_share: Part = 0.0
 
 
 class Tiers(Strict):
@@ -149,8 +152,8 @@ class Cache(Strict):
 class Compaction(Strict):
     """Once a prompt passes `at_tokens`, history is cut to `keep_share` of it."""
 
-    at_tokens: int | None = Field(default=None, gt=0)
-    keep_share: Share = 0.2
+    at_tokens: Positive | None = None
+    keep_share: Part = 0.2
 
 
 class When(Strict):
@@ -182,7 +185,7 @@ class Route(Strict):
     """Sends a share of the sessions, or the calls that fit a rule, to another variant."""
 
     variant: str
-    share: Share | None = None
+    share: Part | None = None
     when: When | None = None
 
     @model_validator(mode="after")
@@ -190,6 +193,14 @@ class Route(Strict):
         if self.share is None and self.when is None:
             raise ValueError("a route needs a share of the sessions, a rule (when), or both")
         return self
+
+
+def _at_most_all(routes: list[Route], of: str = "") -> None:
+    """ValueError where the routes' shares of the sessions, at their highest, are more than all."""
+    shares = [r.share for r in routes if r.when is None and r.share is not None]
+    if sum(map(highest, shares)) > 1 + 1e-9:
+        ends = " (ranges count with their p90)" if any(map(is_range, shares)) else ""
+        raise ValueError(f"the shares under routing add up to more than 1{of}{ends}")
 
 
 class Images(Strict):
@@ -216,17 +227,16 @@ class Workload(Strict):
     compaction: Compaction = Compaction()
     routing: list[Route] = Field(default_factory=list)
     fallback_variant: str | None = None
-    fallback_rate: Share | None = None
+    fallback_rate: Part | None = None
     labels: list[str] = Field(default_factory=list)
     images: Images = Images()
-    success_rate: float = Field(default=1.0, gt=0, le=1)
-    can_wait: Share = 0.0
-    easy_share: Share = 0.0
+    success_rate: SomePart = 1.0
+    can_wait: Part = 0.0
+    easy_share: Part = 0.0
 
     @model_validator(mode="after")
     def _routes(self) -> Workload:
-        if sum(r.share or 0.0 for r in self.routing if r.when is None) > 1:
-            raise ValueError("the shares under routing add up to more than 1")
+        _at_most_all(self.routing)
         if self.fallback_rate and self.fallback_variant is None:
             raise ValueError("fallback_rate needs fallback_variant")
         return self
@@ -260,8 +270,7 @@ class Scenario(Strict):
         """Rules for all workloads come behind each one's own."""
         for w in self.workloads if self.routing else []:
             w.routing = [*w.routing, *(r for r in self.routing if r not in w.routing)]
-            if sum(r.share or 0.0 for r in w.routing if r.when is None) > 1:
-                raise ValueError(f"the shares under routing add up to more than 1 for {w.name}")
+            _at_most_all(w.routing, f" for {w.name}")
         return self
 
 

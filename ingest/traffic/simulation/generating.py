@@ -123,7 +123,7 @@ def _workload(
     retried = rng.random(trace.requests) < middle(f.retry_rate)
     failed = rng.random(trace.requests) < middle(f.failed_rate)
     # A share of the input billed, over all failed calls: that share of them bills all of it.
-    billed = rng.random(trace.requests) < f.failed_input_share
+    billed = rng.random(trace.requests) < middle(f.failed_input_share)
     silent = {"output_text": 0, "reasoning": 0, "failed": True}
     nothing = {**dict.fromkeys(_METERS, 0), "failed": True}
     for i in range(trace.requests):

@@ -17,8 +17,19 @@ from ingest.traffic.scenarios.efforts import effort_factors, effort_ratio
 from ingest.traffic.scenarios.numbers import middle
 from ingest.traffic.scenarios.scenario import Scenario, Workload
 from ingest.traffic.simulation.library import beyond_record, month_shape, sessions_per_day
-from ingest.traffic.simulation.parameters import Parameter, parameters, with_number
-from ingest.traffic.simulation.routing import has_rules, variants_of, whole_session_shares
+from ingest.traffic.simulation.parameters import (
+    RATES,
+    Parameter,
+    number_at,
+    parameters,
+    with_number,
+)
+from ingest.traffic.simulation.routing import (
+    drawn_shares,
+    has_rules,
+    variants_of,
+    whole_session_shares,
+)
 from ingest.traffic.simulation.sobol import Z90
 from ingest.traffic.simulation.workloads import Means, is_input, is_output, prepare
 
@@ -32,6 +43,8 @@ class Leg:
     """One workload on one variant: its means, uncertain numbers and what they do.
 
     ``whole`` is False for the calls that rules send elsewhere: their sessions are counted already.
+    ``main`` is the workload's main variant, ``taker`` the one its sessions are ``taken`` from the
+    routes by; a draw of the routes' shares is counted over the share in the middle.
     """
 
     workload: Workload
@@ -44,6 +57,8 @@ class Leg:
     beyond: float = 1.0
     whole: bool = True
     surface_error: float = 0.0
+    main: str = ""
+    taker: str = ""
 
     def central(self, part: str = "cost") -> float:
         """Expected pico-dollars (or tokens of a part) of the period at the middle of everything."""
@@ -65,27 +80,34 @@ class Leg:
         factors = {m: np.ones(n) for m in self.means.tokens}
         price_factors = {m: np.ones(n) for m in self.means.cost}
         f = self.workload.failures
-        rates = {r: np.full(n, middle(getattr(f, r))) for r in ("retry_rate", "failed_rate")}
+        rates = {r: np.full(n, middle(getattr(f, r))) for r in RATES}
+        success = np.full(n, middle(self.workload.success_rate))
+        routes: dict[str, FloatArray] = {}
         ratio = np.full(n, self.effort)
         for j, p in enumerate(self.params):
             at = np.clip(z[:, j], -3.0, 3.0)
-            factor = np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1])))
+            factor = np.minimum(np.exp(_bend(at, np.log(p.ends[0]), np.log(p.ends[1]))), p.top)
             if p.kind == "volume":
                 count *= factor
             elif p.kind in rates:
-                centre = middle(getattr(f, p.kind))
-                low, high = p.ends[0] / centre, p.ends[1] / centre
-                rates[p.kind] = centre * np.exp(_bend(at, np.log(low), np.log(high)))
-            elif p.kind == "structure":
-                self._structure(p, at, factors, price_factors)
+                rates[p.kind] *= factor
+            elif p.kind == "sessions":
+                routes[p.field] = factor
+            elif p.kind == "success":
+                success *= factor
             elif p.kind == "effort":
                 ratio *= factor
-            else:
+            elif p.kind != "structure":
                 m = {"output": "output_text"}.get(p.kind, p.kind)
                 if m in factors:
                     factors[m] *= factor
                     price_factors[m] *= factor
-        resent = 1 + rates["retry_rate"] + rates["failed_rate"] * f.failed_input_share
+            if p.field in self.ends:
+                self._structure(p, at, factor, factors, price_factors)
+        if routes:
+            taken = drawn_shares(self.workload, self.main, routes, n)[self.taker]
+            count *= taken / whole_session_shares(self.workload, self.main)[self.taker]
+        resent = 1 + rates["retry_rate"] + rates["failed_rate"] * rates["failed_input_share"]
         changed = self.by_effort(ratio)
         out = {part: np.zeros(n) for part in (*PARTS, "cost")}
         for m, tokens in self.means.tokens.items():
@@ -103,6 +125,7 @@ class Leg:
             if m == "reasoning":
                 out["reasoning"] += total
         out["sessions"] = count if self.whole else np.zeros(n)
+        out["solved"] = out["sessions"] * success
         out["requests"] = (
             count * self.means.calls * (1 + rates["retry_rate"] + rates["failed_rate"])
         )
@@ -112,6 +135,7 @@ class Leg:
         self,
         p: Parameter,
         at: FloatArray,
+        factor: FloatArray,
         factors: dict[str, FloatArray],
         price_factors: dict[str, FloatArray],
     ) -> None:
@@ -120,7 +144,11 @@ class Leg:
             for m in table:
                 centre = getattr(self.means, name)[m]
                 ends = [max(getattr(e, name).get(m, 0.0), 1e-9) for e in (low, high)]
-                if centre > 0:
+                if centre <= 0:
+                    continue
+                if p.straight:
+                    table[m] *= _along(factor, p.ends, (ends[0] / centre, ends[1] / centre))
+                else:
                     logs = [float(np.log(e / centre)) for e in ends]
                     table[m] *= np.exp(_bend(np.clip(at, -2, 2), logs[0], logs[1]))
 
@@ -128,6 +156,16 @@ class Leg:
 def _bend(z: FloatArray, low: float, high: float) -> FloatArray:
     """Log factor at z: ``low`` at the P10, 0 in the middle, ``high`` at the P90, straight lines."""
     return np.where(z < 0, -z / Z90 * low, z / Z90 * high)
+
+
+def _along(x: FloatArray, at: tuple[float, float], value: tuple[float, float]) -> FloatArray:
+    """A value that goes straight from ``value[0]`` at ``at[0]`` through 1 at 1 to ``value[1]``.
+
+    >>> _along(np.array([0.5, 1.0, 1.5]), (0.5, 2.0), (0.8, 3.0)).tolist()
+    [0.8, 1.0, 2.0]
+    """
+    slopes = [(v - 1) / (a - 1) if a != 1 else 0.0 for a, v in zip(at, value, strict=True)]
+    return np.maximum(1 + (x - 1) * np.where(x < 1, slopes[0], slopes[1]), 0.0)
 
 
 def build_legs(
@@ -141,12 +179,14 @@ def build_legs(
         if share <= 1e-12:
             continue
         if name != main or not ruled:
-            legs.append((share, _leg(scenario, workload, name, prices, ranges)))
+            leg = _leg(scenario, workload, name, prices, ranges)
+            leg.main, leg.taker = main, name
+            legs.append((share, leg))
             continue
         # Sessions that no share took are answered call by call.
         for number, each in enumerate(variants_of(workload, main)):
             leg = _leg(scenario, workload, each, prices, ranges, main)
-            leg.whole = number == 0
+            leg.whole, leg.main, leg.taker = number == 0, main, main
             if leg.whole or leg.means.calls:
                 legs.append((share, leg))
     return legs
@@ -185,16 +225,15 @@ def _leg(
         corner = workload
         for p in structural:
             assert p.high is not None
-            table, key = p.field.split(".")
-            corner = with_number(corner, p.field, getattr(getattr(p.high, table), key))
+            corner = with_number(corner, p.field, number_at(p.high, p.field))
         z = np.array([[Z90 if p.kind == "structure" else 0.0 for p in params]])
         joined = float(leg.evaluate(z)["cost"][0]) / max(sessions, 1e-12)
         truth = means(corner)
+        rate = {r: middle(getattr(workload.failures, r)) for r in RATES}
+        resent = 1 + rate["retry_rate"] + rate["failed_rate"] * rate["failed_input_share"]
         changed = leg.by_effort()
         direct = sum(
-            c * (float(changed[m]) if is_output(m) else 1 + middle(workload.failures.retry_rate)
-                 + middle(workload.failures.failed_rate) * workload.failures.failed_input_share)
-            for m, c in truth.cost.items()
-        )  # fmt: skip
+            c * (float(changed[m]) if is_output(m) else resent) for m, c in truth.cost.items()
+        )
         leg.surface_error = joined / direct - 1 if direct else 0.0
     return leg

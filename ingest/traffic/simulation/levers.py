@@ -1,18 +1,19 @@
 """What would lower the bill: each lever alone and all together, ranked, with what it assumes.
 
 Levers are priced at the middle of every number, on the scenario's first variant, by simulating
-the changed scenario; nothing is taken from a rule of thumb.
+the changed scenario; nothing is taken from a rule of thumb. Where the share that can wait or is
+easy is a range, the saving at its P10 and P90 stands beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.traffic.prices import Prices, usd_estimate
 from ingest.traffic.scenarios.efforts import EFFORTS
-from ingest.traffic.scenarios.numbers import middle
+from ingest.traffic.scenarios.numbers import Part, Range, is_range, middle
 from ingest.traffic.scenarios.scenario import Route, Scenario, Workload
 from ingest.traffic.simulation.legs import build_legs
 from pricing.caching import rule_for
@@ -24,12 +25,14 @@ SHORTER = 0.75
 
 @dataclass(frozen=True)
 class Lever:
-    """A change of the scenario and what has to hold for it."""
+    """A change of the scenario and what has to hold for it; ``share`` names the workloads' number
+    that says how far it reaches."""
 
     name: str
     assumes: str
     change: Callable[[Scenario], Scenario]
     joins: bool = True
+    share: str = ""
 
 
 def central_cost(scenario: Scenario, prices: Prices) -> float:
@@ -77,12 +80,11 @@ def levers_for(scenario: Scenario, prices: Prices) -> list[Lever]:
     for tier in ("batch", "flex"):
         if prices.sheet(scenario.variants[0], scenario.start, tier, scenario.seller) is None:
             continue
-        share = max((w.can_wait for w in loads), default=0.0) or CAN_WAIT
         out.append(
             Lever(f"{tier} for what can wait",
-                  f"{share:.0%} of the traffic can wait"
+                  _most([w.can_wait for w in loads], CAN_WAIT) + " of the traffic can wait"
                   + ("" if any(w.can_wait for w in loads) else " (assumed; set can_wait)"),
-                  each(_wait(tier)), joins=tier == "batch")
+                  each(_wait(tier)), joins=tier == "batch", share="can_wait")
         )  # fmt: skip
     if any(EFFORTS.index(w.output.effort) > 0 and _thinks(w) for w in loads):
         out.append(Lever("one step less effort", "answers stay good enough; ratios from the "
@@ -91,12 +93,11 @@ def levers_for(scenario: Scenario, prices: Prices) -> list[Lever]:
                      "by 25 % at equal quality", each(_shorter)))  # fmt: skip
     small = _smaller(scenario, prices)
     if small is not None:
-        share = max((w.easy_share for w in loads), default=0.0) or EASY
         out.append(
             Lever(f"route the easy share to {small}",
-                  f"{share:.0%} of the sessions are easy enough"
+                  _most([w.easy_share for w in loads], EASY) + " of the sessions are easy enough"
                   + ("" if any(w.easy_share for w in loads) else " (assumed; set easy_share)"),
-                  each(_easy(small)))
+                  each(_easy(small)), share="easy_share")
         )  # fmt: skip
     if any(w.trace is None and w.compaction.at_tokens is None and w.structure.history
            for w in loads):  # fmt: skip
@@ -123,7 +124,12 @@ def rank_levers(scenario: Scenario, prices: Prices) -> list[dict[str, Any]]:
             cost = central_cost(lever.change(scenario), prices)
         except LookupError:
             continue
-        rows.append(_row(lever.name, lever.assumes, cost, base))
+        row = _row(lever.name, lever.assumes, cost, base)
+        if lever.share and any(is_range(getattr(w, lever.share)) for w in scenario.workloads):
+            for end in ("p10", "p90"):
+                there = lever.change(_at_end(scenario, lever.share, end))
+                row[f"saving_{end}_usd"] = usd_estimate(base - central_cost(there, prices))
+        rows.append(row)
         if lever.joins and cost < base * (1 - 1e-9):
             together = lever.change(together)
             joined.append(lever.name)
@@ -142,6 +148,21 @@ def _row(name: str, assumes: str, cost: float, base: float) -> dict[str, Any]:
         "saving_usd": usd_estimate(base - cost),
         "saving": 1 - cost / base if base else 0.0,
     }
+
+
+def _at_end(scenario: Scenario, name: str, end: str) -> Scenario:
+    """The scenario with a share of every workload at an end of its range."""
+    return each(lambda w: w.model_copy(
+        update={name: getattr(getattr(w, name), end, getattr(w, name))}
+    ))(scenario)  # fmt: skip
+
+
+def _most(shares: Sequence[Part], assumed: float) -> str:
+    """The largest of some shares in words: "20%" or "10% to 40%"."""
+    most = max(shares, key=middle, default=0.0)
+    if isinstance(most, Range):
+        return f"{most.p10:.0%} to {most.p90:.0%}"
+    return f"{middle(most) or assumed:.0%}"
 
 
 def _thinks(w: Workload) -> bool:
@@ -163,7 +184,7 @@ def _shorter(w: Workload) -> Workload:
 def _wait(tier: str) -> Callable[[Workload], Workload]:
     def change(w: Workload) -> Workload:
         free = 1 - sum(middle(getattr(w.tiers, t)) for t in ("batch", "flex", "priority"))
-        share = min(w.can_wait or CAN_WAIT, free)
+        share = min(middle(w.can_wait) or CAN_WAIT, free)
         return _set("tiers", **{tier: middle(getattr(w.tiers, tier)) + share})(w)
 
     return change
@@ -171,9 +192,8 @@ def _wait(tier: str) -> Callable[[Workload], Workload]:
 
 def _easy(small: str) -> Callable[[Workload], Workload]:
     def change(w: Workload) -> Workload:
-        share = min(
-            w.easy_share or EASY, 1 - sum(r.share or 0.0 for r in w.routing if r.when is None)
-        )
+        taken = sum(middle(r.share or 0.0) for r in w.routing if r.when is None)
+        share = min(middle(w.easy_share) or EASY, 1 - taken)
         route = Route(variant=small, share=max(share, 0.0))
         return w.model_copy(update={"routing": [*w.routing, route]})
 

@@ -132,14 +132,15 @@ def month_shape(volume: Volume, start: date, days: float) -> float:
     if mean <= 0:
         raise ScenarioError("weekday_shape needs a positive entry")
     growth = middle(volume.growth_per_month)
+    ramp_days, ramp_start = middle(volume.ramp_days), middle(volume.ramp_start)
     total = 0.0
     for d in range(int(np.ceil(days))):
         part = min(1.0, days - d)
         weight = week[(start.weekday() + d) % 7] / mean
         grown = (1 + growth) ** (d / 30.4375)
         ramp = 1.0
-        if volume.ramp_days and d < volume.ramp_days:
-            ramp = volume.ramp_start + (1 - volume.ramp_start) * d / volume.ramp_days
+        if d < ramp_days:
+            ramp = ramp_start + (1 - ramp_start) * d / ramp_days
         total += part * weight * grown * ramp
     return total
 

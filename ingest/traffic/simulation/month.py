@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import Prices, usd_estimate
-from ingest.traffic.scenarios.numbers import ScenarioError
+from ingest.traffic.scenarios.numbers import ScenarioError, is_range, middle
 from ingest.traffic.scenarios.scenario import Scenario
 from ingest.traffic.simulation.feasibility import warnings_for
 from ingest.traffic.simulation.legs import PARTS, Leg, build_legs
@@ -93,7 +93,8 @@ def draw_legs(
     """Draws of the period's totals over all workloads, and the tornado in pico-dollars."""
     width = sum(max(len(leg.params) for _, leg in g) + 1 for g in groups)
     u = sobol(scenario.draws, width, scenario.seed)
-    totals = {k: np.zeros(scenario.draws) for k in (*PARTS, "cost", "sessions", "requests")}
+    parts = (*PARTS, "cost", "sessions", "solved", "requests")
+    totals = {k: np.zeros(scenario.draws) for k in parts}
     tornado: list[tuple[str, float, float]] = []
     centre = sum(share * leg.central() for g in groups for share, leg in g)
     at = 0
@@ -109,6 +110,8 @@ def draw_legs(
                 wobble = _session_noise(leg, share, got["sessions"], noise, part, scenario.seed)
                 totals[part] += share * got[part] * wobble
         for j, p in enumerate(params):
+            if p.kind == "success":
+                continue  # moves what a task costs, not the bill
             ends = []
             for side in (-Z90, Z90):
                 moved = 0.0
@@ -140,7 +143,7 @@ def _session_noise(
     error of means that rest on few recorded ones (see `predict.leaning`)."""
     means = leg.means
     n = max(leg.sessions * share, 1e-9)
-    cv = 0.0 if part in ("sessions", "requests") else means.cv.get(part, means.cv["cost"])
+    cv = 0.0 if part in ("sessions", "solved", "requests") else means.cv.get(part, means.cv["cost"])
     fitted = means.fitted
     # The spread of few is seen too small by n - 1 over n.
     variance = cv * cv / (1 - 1 / max(fitted, 2.0))
@@ -179,7 +182,7 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
                 for p in ("input", "cached")}  # fmt: skip
     sessions = sum(share * leg.sessions for g in groups for share, leg in g if leg.whole)
     tasks = sum(
-        share * leg.sessions * leg.workload.success_rate
+        share * leg.sessions * middle(leg.workload.success_rate)
         for g in groups
         for share, leg in g
         if leg.whole
@@ -197,6 +200,7 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
         "sessions": _percentiles(totals["sessions"]),
         "cost_per_session_usd": usd_estimate(centre / sessions) if sessions else None,
         "cost_per_successful_task_usd": usd_estimate(centre / tasks) if tasks else None,
+        **_task_interval(legs, totals),
         "tornado": [
             {
                 "parameter": name,
@@ -218,6 +222,19 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
         ],
     }  # fmt: skip
     return row
+
+
+def _task_interval(legs: list[Leg], totals: dict[str, FloatArray]) -> dict[str, Any]:
+    """P10 to P90 of a successful task's cost, where the share that succeeds is a range."""
+    if not any(is_range(leg.workload.success_rate) for leg in legs):
+        return {}
+    known = totals["solved"] > 0
+    each = totals["cost"][known] / totals["solved"][known]
+    if not len(each):
+        return {}
+    return {"successful_task_usd": {
+        f"p{p}": usd_estimate(float(np.percentile(each, p))) for p in PERCENTILES
+    }}  # fmt: skip
 
 
 def _lifetimes(

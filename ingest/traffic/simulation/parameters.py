@@ -5,8 +5,10 @@ A number given as a range is a parameter; so are drift and an effort other than 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +21,13 @@ from ingest.traffic.scenarios.numbers import (
     Number,
     Quantiles,
     Range,
+    ShareRange,
+    is_range,
     middle,
 )
 from ingest.traffic.scenarios.scenario import Workload
 from ingest.traffic.simulation.library import beyond_record, month_shape
+from ingest.traffic.simulation.routing import share_place
 from ingest.traffic.simulation.sobol import Z90
 
 # Structural numbers whose effect is not a plain factor: the sessions are made again at both ends.
@@ -31,14 +36,20 @@ STRUCTURAL = (
     "tool_result_tokens", "turn_gap_s", "call_gap_s",
 )  # fmt: skip
 
+_COMPACTION = ("compaction.at_tokens", "compaction.keep_share")
+# Numbers of the failures, in the order they are drawn.
+RATES = ("retry_rate", "failed_rate", "failed_input_share")
+
 
 @dataclass(frozen=True)
 class Parameter:
     """An uncertain number: its name, the sd of its log, and what it moves.
 
-    ``kind`` is "volume", "output", "reasoning", "effort", "retry_rate", "failed_rate", or
-    "structure" (then ``low`` and ``high`` are the workloads at its P10 and P90, ``field`` the
-    number's place in them). ``ends`` are those over its middle, of rates themselves.
+    ``kind`` is "volume", "output", "reasoning", "effort", one of `RATES`, "sessions" (a route's
+    share of them), "success" or "structure". With ``low`` and ``high``, the workloads at its P10
+    and P90, the sessions are made or assigned again at both; ``field`` is the number's place in
+    them. ``ends`` are those over its middle, ``top`` the most it can be over it (a share ends at
+    1). What ``straight`` numbers move goes in a line with the number, the rest with its log.
     """
 
     name: str
@@ -47,6 +58,8 @@ class Parameter:
     low: Workload | None = None
     high: Workload | None = None
     field: str = field(default="")
+    top: float = inf
+    straight: bool = False
 
 
 def parameters(
@@ -63,13 +76,14 @@ def parameters(
     for name, value in volume.items():
         if isinstance(value, Range):
             out.append(Parameter(name, "volume", _ends(value)))
-    if isinstance(v.growth_per_month, Change):
-        g = v.growth_per_month
-        low, mid, high = (
-            month_shape(v.model_copy(update={"growth_per_month": x}), start, days)
-            for x in (g.p10, middle(g), g.p90)
-        )
-        out.append(Parameter("growth_per_month", "volume", (low / mid, high / mid)))
+    for name in ("growth_per_month", "ramp_days", "ramp_start"):
+        g = getattr(v, name)
+        if is_range(g):
+            low, mid, high = (
+                month_shape(v.model_copy(update={name: x}), start, days)
+                for x in (g.p10, middle(g), g.p90)
+            )
+            out.append(Parameter(name, "volume", (low / mid, high / mid)))
     drift = v.drift * float(np.sqrt(beyond_record(workload, days)))
     if drift:
         end = float(np.exp(Z90 * drift))
@@ -89,10 +103,10 @@ def parameters(
             if r is None or counted:
                 continue
             out.append(_made_again(workload, f"structure.{name}", value, r))
-        for name in ("per_turn", "tokens_each"):
-            value = getattr(workload.images, name)
+        for place in ("images.per_turn", "images.tokens_each", *_COMPACTION):
+            value = number_at(workload, place)
             if isinstance(value, Range):
-                out.append(_made_again(workload, f"images.{name}", value, value))
+                out.append(_made_again(workload, place, value, value))
     for name in ("batch", "flex", "priority"):
         value = getattr(workload.tiers, name)
         if isinstance(value, Range):
@@ -107,26 +121,77 @@ def parameters(
             Parameter(f"effort {o.effort}", "effort",
                       (ratio.low / ratio.mid, ratio.high / ratio.mid))
         )  # fmt: skip
-    for name in ("retry_rate", "failed_rate"):
+    for name in RATES:
         r = getattr(workload.failures, name)
         if isinstance(r, Range):
-            out.append(Parameter(name, name, (r.p10, r.p90)))
+            out.append(_rate(workload, name, r))
+    return out + _shares(workload)
+
+
+def _rate(workload: Workload, name: str, r: Range) -> Parameter:
+    plain = Parameter(name, name, _ends(r), top=_top(r))
+    falls_back = workload.fallback_variant is not None and workload.fallback_rate is None
+    if name != "failed_rate" or not falls_back:
+        return plain
+    # Failed calls are answered by the fallback: as many as fail.
+    again = _made_again(workload, f"failures.{name}", r, r)
+    return replace(again, name=name, kind=name, straight=True)
+
+
+def _shares(workload: Workload) -> list[Parameter]:
+    """Uncertain shares of the routes, of the fallback, and of the sessions that solve the task."""
+    out: list[Parameter] = []
+    for number, route in enumerate(workload.routing):
+        if not isinstance(route.share, Range):
+            continue
+        name, place = f"share of {route.variant}", share_place(number)
+        if route.when is None:
+            top = _top(route.share)
+            out.append(Parameter(name, "sessions", _ends(route.share), field=place, top=top))
+        else:
+            again = _made_again(workload, place, route.share, route.share)
+            out.append(replace(again, name=name, straight=True))
+    if isinstance(workload.fallback_rate, Range):
+        r = workload.fallback_rate
+        out.append(replace(_made_again(workload, "fallback_rate", r, r), straight=True))
+    if isinstance(workload.success_rate, Range):
+        r = workload.success_rate
+        out.append(Parameter("success_rate", "success", _ends(r), top=_top(r)))
     return out
 
 
+def number_at(workload: Workload, place: str) -> object:
+    """The number at ``place``: "key", "table.key" or "routing.0.share"."""
+    found: Any = workload
+    for part in place.split("."):
+        found = found[int(part)] if part.isdigit() else getattr(found, part)
+    return found
+
+
 def with_number(workload: Workload, place: str, value: object) -> Workload:
-    """The workload with the number at ``place`` ("table.key") changed."""
-    table, key = place.split(".")
-    changed = getattr(workload, table).model_copy(update={key: value})
-    return workload.model_copy(update={table: changed})
+    """The workload with the number at ``place`` (see `number_at`) changed."""
+
+    def changed(there: Any, parts: list[str]) -> Any:
+        if not parts:
+            return value
+        head, *rest = parts
+        if isinstance(there, list):
+            at = int(head)
+            return [changed(each, rest) if i == at else each for i, each in enumerate(there)]
+        return there.model_copy(update={head: changed(getattr(there, head), rest)})
+
+    return changed(workload, place.split("."))
 
 
 def _made_again(workload: Workload, place: str, value: object, r: Range) -> Parameter:
     """A number whose effect is found by making the sessions again at both its ends."""
     low, high = (with_number(workload, place, _at(value, end)) for end in (r.p10, r.p90))
-    table, key = place.split(".")
-    name = key if table == "structure" else f"{table} {key}"
-    return Parameter(name, "structure", _ends(r), low, high, place)
+    name = place.removeprefix("structure.").replace(".", " ")
+    return Parameter(name, "structure", _ends(r), low, high, place, _top(r))
+
+
+def _top(r: Range) -> float:
+    return 1 / middle(r) if isinstance(r, ShareRange) else inf
 
 
 def _ends(r: Range) -> tuple[float, float]:

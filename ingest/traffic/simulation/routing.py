@@ -17,7 +17,7 @@ the fallback. A variant sees, and caches, only the calls that reach it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from ingest.traffic.traces.trace import Trace
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 # Streams of chance of their own, so that adding a rule does not change what another one drew.
 _RULES, _FALLBACK = 101, 102
@@ -56,21 +57,36 @@ def fallback_rate(workload: Workload) -> float:
     if workload.fallback_variant is None:
         return 0.0
     if workload.fallback_rate is not None:
-        return workload.fallback_rate
+        return middle(workload.fallback_rate)
     return min(middle(workload.failures.failed_rate), 1.0)
 
 
 def whole_session_shares(workload: Workload, main: str) -> dict[str, float]:
     """Shares of the sessions by variant, of routes without a rule; the rest is ``main``'s."""
-    shares: dict[str, float] = {}
-    left = 1.0
-    for route in workload.routing:
-        if route.when is None:
-            share = 0.0 if route.share is None else route.share
-            shares[route.variant] = shares.get(route.variant, 0.0) + share
-            left -= share
-    shares[main] = shares.get(main, 0.0) + max(left, 0.0)
+    return {v: float(s[0]) for v, s in drawn_shares(workload, main, {}, 1).items()}
+
+
+def drawn_shares(
+    workload: Workload, main: str, factors: Mapping[str, FloatArray], draws: int
+) -> dict[str, FloatArray]:
+    """The same for ``draws`` draws; ``factors`` are those over the middle of a route's share, by
+    its place. Where draws of several add up to more than all, each gives way in proportion."""
+    routes = [(i, r) for i, r in enumerate(workload.routing) if r.when is None]
+    wanted = {
+        i: middle(r.share or 0.0) * factors.get(share_place(i), np.ones(draws)) for i, r in routes
+    }
+    total = sum(wanted.values(), np.zeros(draws))
+    shares: dict[str, FloatArray] = {}
+    for i, route in routes:
+        share = wanted[i] / np.maximum(total, 1.0)
+        shares[route.variant] = shares.get(route.variant, np.zeros(draws)) + share
+    shares[main] = shares.get(main, np.zeros(draws)) + np.maximum(1 - total, 0.0)
     return shares
+
+
+def share_place(number: int) -> str:
+    """The place of a route's share in its workload."""
+    return f"routing.{number}.share"
 
 
 def assign(trace: Trace, workload: Workload, main: str, seed: int) -> Assignment:
@@ -85,7 +101,7 @@ def assign(trace: Trace, workload: Workload, main: str, seed: int) -> Assignment
         if route.when is None:
             continue
         mine = open_ & _fits(trace, workload, route.when)
-        share = 1.0 if route.share is None else route.share
+        share = 1.0 if route.share is None else middle(route.share)
         if share < 1:
             mine &= _spread(sessions, share, [seed, _RULES, number])[rows]
         codes[mine] = _code(names, route.variant)

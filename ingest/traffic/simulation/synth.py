@@ -110,7 +110,8 @@ def make_sessions(
     draw = _Draws(workload, rng)
     rows: list[tuple[float, int, int, int, int, list[int], list[int], int]] = []
     fresh = _FIRST_OWN
-    limit = workload.compaction.at_tokens
+    at_tokens, keep = workload.compaction.at_tokens, middle(workload.compaction.keep_share)
+    limit = None if at_tokens is None else middle(at_tokens)
     output = workload.output
     for k in range(sessions):
         head_ids, head_len = [_SYSTEM, _TOOLS], [system, tools]
@@ -144,7 +145,7 @@ def make_sessions(
                 if limit is not None and total > limit and past_len:
                     # Compaction: one more call reads the history and answers with its summary;
                     # the next prompt begins anew.
-                    kept = round(sum(past_len) * workload.compaction.keep_share)
+                    kept = round(sum(past_len) * keep)
                     asked, sizes = head_ids + past_ids, head_len + past_len
                     rows.append((now, k, sum(sizes), kept, 0, asked, sizes, turn + 1))
                     past_ids, past_len = [fresh], [kept]
