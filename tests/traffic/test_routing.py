@@ -205,3 +205,12 @@ def test_shares_and_rules_together() -> None:
     rest = (150 * 1.75 + 200 * 14 + 1050 * 0.25 + 400 * 2) / 1e6
     got = float(price(share + rule("turn_from = 2"))["cost_per_session_usd"])
     assert got == pytest.approx(0.25 * opus + 0.75 * rest, abs=1.1e-4)
+
+
+def test_of_few_sessions_the_other_variants_calls_are_billed_too() -> None:
+    # 150 sessions a month: their costs are drawn one by one, on every variant they reach.
+    few = parse_scenario(CHAT.format(rules=rule("turn_from = 2"), extra="").replace("1000", "5"))
+    row = simulate(few, PRICES, levers=False)["variants"][0]
+    dear = (150 * 1.75 + 200 * 14) / 1e6
+    cheap = ((400 + 650) * 0.25 + 400 * 2) / 1e6
+    assert float(row["cost_usd"]["mean"]) == pytest.approx(150 * (dear + cheap), rel=0.02)

@@ -85,10 +85,13 @@ def run(
     if seed is not None:
         chosen = chosen.model_copy(update={"seed": seed})
     if f'"{FROM_STORE}"' in chosen.model_dump_json():
-        from ingest.traffic.traces.stored import trace_from_store
+        from ingest.traffic.scenarios.fitting import asks_failures
+        from ingest.traffic.traces.stored import failures_in_store, trace_from_store
 
         with reading(db, settings(db)) as store:
-            chosen = fill_from_store(chosen, trace_from_store(store.con))
+            failures = failures_in_store(store.con) if asks_failures(chosen) else None
+            clause = "NOT u.failed" if failures else ""
+            chosen = fill_from_store(chosen, trace_from_store(store.con, clause), failures)
     with progress_bar("simulating") as advance:
         answer = simulate(
             chosen, price_source(), variants=listed(variants) or None, days=days, levers=levers,
@@ -123,7 +126,8 @@ def print_answer(answer: dict[str, Any]) -> None:
         f"confidence, {estimate(cost['p50'])} in the middle."
     )
     say(
-        f"A successful task costs {estimate(first['cost_per_successful_task_usd'])}; "
+        f"A successful task costs {estimate(first['cost_per_successful_task_usd'])}"
+        f"{_ends(first.get('successful_task_usd', {}), 'p10', 'p90')}; "
         f"cheapest variant: {answer['cheapest']}."
     )
     say()
@@ -174,6 +178,11 @@ def _print_tornado(row: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
+def _ends(of: dict[str, Any], low: str, high: str) -> str:
+    """What an uncertain share makes of an amount, in brackets; nothing where it is sure."""
+    return f" ({estimate(of[low])} to {estimate(of[high])})" if low in of else ""
+
+
 def _print_levers(levers: list[dict[str, Any]], variant: str) -> None:
     useful = [v for v in levers if v["saving"] >= WORTH_NAMING]
     if useful:
@@ -188,7 +197,8 @@ def _print_useful(levers: list[dict[str, Any]], variant: str) -> None:
         [(f"What would lower it ({variant})", "left"), ("Saves", "right"), ("", "right"),
          ("If", "left")],
         [
-            (v["lever"], estimate(v["saving_usd"]), f"{100 * v['saving']:.0f} %", v["assumes"])
+            (v["lever"], estimate(v["saving_usd"]), f"{100 * v['saving']:.0f} %",
+             v["assumes"] + _ends(v, "saving_p10_usd", "saving_p90_usd"))
             for v in levers
         ],
     )  # fmt: skip

@@ -26,6 +26,7 @@ from ingest.traffic.traces.trace import Trace, TraceError
 _DAYS_FOR_HOURS = 3
 _DAYS_FOR_WEEK = 21
 _DAY_US = 86_400_000_000
+_FAILURES = ("failures.failed_rate", "failures.failed_input_share")
 
 
 @dataclass(frozen=True)
@@ -161,17 +162,26 @@ def fit_scenario(
     return "\n".join(lines) + "\n", got
 
 
-def fill_from_store(scenario: Scenario, trace: Trace) -> Scenario:
+def asks_failures(scenario: Scenario) -> bool:
+    """Whether how many calls fail, or what they bill, is to come from the store."""
+    return any(place in _FAILURES for w in scenario.workloads for place in _asked(w))
+
+
+def fill_from_store(
+    scenario: Scenario, trace: Trace, failures: tuple[float, float] | None = None
+) -> Scenario:
     """Replace every "from store" number by what stored calls show.
 
-    The store can tell sessions, turns and calls a day, and output and reasoning tokens (as the
-    quantiles of single calls). ScenarioError names a number that it cannot tell.
+    The store can tell sessions, turns and calls a day, output and reasoning tokens (as the
+    quantiles of single calls), and with ``failures`` (see `failures_in_store`; the trace is then
+    of answered calls) the failed rate and what failed calls bill. ScenarioError names a number
+    that it cannot tell.
     """
     got: Fit | None = None
     loads: list[Workload] = []
     for workload in scenario.workloads:
         data = workload.model_dump(mode="json")
-        for place in _asked(data, ""):
+        for place in _asked(workload):
             got = got or fit(trace)
             thinking = trace.reasoning_tokens
             visible = trace.output_tokens - (0 if thinking is None else thinking)
@@ -182,6 +192,7 @@ def fill_from_store(scenario: Scenario, trace: Trace) -> Scenario:
                 "output.tokens": _percentiles(visible),
                 "output.reasoning_tokens": 0 if thinking is None else _percentiles(thinking),
                 "structure.turns": got.calls_per_session,
+                **(dict(zip(_FAILURES, failures, strict=True)) if failures else {}),
             }
             if place not in known:
                 raise ScenarioError(
@@ -194,14 +205,20 @@ def fill_from_store(scenario: Scenario, trace: Trace) -> Scenario:
     return scenario.model_copy(update={"workloads": loads})
 
 
-def _asked(data: dict[str, Any], prefix: str) -> list[str]:
-    out: list[str] = []
-    for key, value in data.items():
+def _asked(workload: Workload) -> list[str]:
+    """The places of a workload's numbers that are to come from the store."""
+    words = {"name", "variant", "trace", "labels", "fallback_variant"}
+
+    def walk(value: Any, place: str) -> list[str]:
         if isinstance(value, dict):
-            out += _asked(value, f"{prefix}{key}.")
-        elif value == FROM_STORE:
-            out.append(prefix + key)
-    return out
+            inner = {f"{place}.{k}".lstrip("."): v for k, v in value.items()}
+        elif isinstance(value, list):
+            inner = {f"{place}[{i + 1}]": v for i, v in enumerate(value)}
+        else:
+            return [place] if value == FROM_STORE else []
+        return [found for k, v in inner.items() if k not in words for found in walk(v, k)]
+
+    return walk(workload.model_dump(mode="json"), "")
 
 
 def _percentiles(values: npt.NDArray[np.int64]) -> dict[str, list[float]]:

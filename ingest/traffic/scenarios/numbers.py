@@ -174,7 +174,7 @@ def middle(value: Number | Growth) -> float:
     return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
 
 
-def highest(value: Number) -> float:
+def highest(value: float | Range | str) -> float:
     """The value, or the P90 of its range; 0 while it is to come from the store."""
     if isinstance(value, str):
         return 0.0

@@ -197,9 +197,9 @@ class Route(Strict):
 
 def _at_most_all(routes: list[Route], of: str = "") -> None:
     """ValueError where the routes' shares of the sessions, at their highest, are more than all."""
-    shares = [r.share for r in routes if r.when is None and r.share is not None]
-    if sum(map(highest, shares)) > 1 + 1e-9:
-        ends = " (ranges count with their p90)" if any(map(is_range, shares)) else ""
+    shares = [r.share or 0.0 for r in routes if r.when is None]
+    if sum(highest(s) for s in shares) > 1 + 1e-9:
+        ends = " (ranges count with their p90)" if any(is_range(s) for s in shares) else ""
         raise ValueError(f"the shares under routing add up to more than 1{of}{ends}")
 
 

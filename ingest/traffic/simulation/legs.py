@@ -124,6 +124,8 @@ class Leg:
                 out["cache_write"] += total
             if m == "reasoning":
                 out["reasoning"] += total
+        # Sessions behind the leg's calls, counted elsewhere or not.
+        out["count"] = count
         out["sessions"] = count if self.whole else np.zeros(n)
         out["solved"] = out["sessions"] * success
         out["requests"] = (

@@ -107,7 +107,7 @@ def draw_legs(
         for share, leg in g:
             got = leg.evaluate(z[:, : len(leg.params)])
             for part in totals:
-                wobble = _session_noise(leg, share, got["sessions"], noise, part, scenario.seed)
+                wobble = _session_noise(leg, share, got["count"], noise, part, scenario.seed)
                 totals[part] += share * got[part] * wobble
         for j, p in enumerate(params):
             if p.kind == "success":

@@ -15,7 +15,6 @@ import numpy as np
 from ingest.traffic.scenarios.efforts import effort_ratio
 from ingest.traffic.scenarios.lengths import uncertain
 from ingest.traffic.scenarios.numbers import (
-    Change,
     Distribution,
     Empirical,
     Number,

@@ -90,6 +90,23 @@ def trace_from_store(
     )
 
 
+def failures_in_store(con: duckdb.DuckDBPyConnection) -> tuple[float, float]:
+    """Failed calls over answered ones, and a failed call's input over an answered one's (at most
+    1). TraceError without answered calls."""
+    (failed, answered, failed_input, answered_input), = con.sql(
+        "SELECT count(*) FILTER (WHERE failed), count(*) FILTER (WHERE NOT failed AND"
+        " input_total + output_total > 0),"
+        " coalesce(avg(input_total) FILTER (WHERE failed), 0),"
+        " coalesce(avg(input_total) FILTER (WHERE NOT failed AND"
+        " input_total + output_total > 0), 0)"
+        " FROM calls_stored WHERE requests = 1"
+    ).fetchall()  # fmt: skip
+    if not answered:
+        raise TraceError("the store has no answered calls to tell failed ones by; import a log")
+    share = float(failed_input) / float(answered_input) if answered_input else 0.0
+    return failed / answered, min(share, 1.0)
+
+
 def _codes(column: Any, own_for_blank: bool = False) -> tuple[IntArray, tuple[str, ...]]:
     """A text column as integer codes and names; a missing session is a session of its own."""
     coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
