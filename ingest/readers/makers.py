@@ -9,6 +9,7 @@ Only prefixes that one maker uses; an unknown name gives None, never a guess.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _MAKERS = (
     (re.compile(r"^(?:gpt-|chatgpt-|o\d(?:-|$)|text-embedding-|codex-|davinci|ft:gpt)"), "openai"),
@@ -24,6 +25,7 @@ _MAKERS = (
 _CLOUD = re.compile(r"^(?:(?:us-gov|us|eu|apac|jp|au|ca|global)\.)?(?:anthropic|amazon|meta)\.")
 
 
+@lru_cache(maxsize=4096)  # a log names few models, each of them in every line
 def maker_of(model: str | None) -> str | None:
     """The provider that sells a model under this name, or None when the name does not tell."""
     if not model:

@@ -38,6 +38,8 @@ def writes(usage: Mapping[str, Any], details: Mapping[str, Any]) -> Counts:
         part(details, "cache_creation"),
         part(usage, "cache_creation"),
     ):
+        if not parent:  # nearly every call: nothing to look up
+            continue
         for name, held in split.items():
             life = name.removeprefix("cache_write_")
             value = first(
