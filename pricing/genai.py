@@ -18,7 +18,7 @@ from functools import cache
 from typing import Any
 
 from pricing.meters import LISTED_ONLY
-from pricing.money import InexactPrice, pico_per_unit, pico_per_unit_rounded
+from pricing.money import InexactPrice, pico_per_unit_rounded, published_pico
 from pricing.rates import DAY_MINUTES, EPOCH, Rate, close_open_ends
 from pricing.variants import Variant, spelling_key
 
@@ -48,8 +48,6 @@ _METER_OF = {
     "input_annotated_document_kpages": ("pages_annotated", 1_000),
     "output_citation_mtok": ("citation", 1_000_000),
 } | {name: (name, per) for name, (_, per) in LISTED_ONLY.items()}
-
-_ROUNDED = {3_600: "an hour's price, to a whole pico-dollar a second"}
 
 # The package writes down when a price began only where it changed; its own release is when this
 # table learnt of all of it.
@@ -251,23 +249,25 @@ def _price_rates(
             # Stored as "more than `start` tokens"; the first priced token count is one above.
             bands = [(0, value.base), *((t.start + 1, t.price) for t in value.tiers)]
         for low, price in bands:
-            pico, repaired = _unit_price(price, per)
+            pico, note = _unit_price(price, per)
             out.append(
                 Rate(
                     seller, variant, meter, pico, tier=tier, min_input=low, minute_from=begin,
                     minute_to=end, valid_from=start, source=source, origin=origin,
-                    recorded_at=_RELEASED.get(catalogue_version(), EPOCH), rounded=repaired,
-                    note=_ROUNDED.get(per, "float remnant repaired") if repaired else "",
+                    recorded_at=_RELEASED.get(catalogue_version(), EPOCH), rounded=bool(note),
+                    note=note,
                 )
             )  # fmt: skip
     return out
 
 
-def _unit_price(price: Decimal, per: int) -> tuple[int, bool]:
-    """Pico-dollars a unit; a float remnant is repaired to the nearest price it stands for."""
+def _unit_price(price: Decimal, per: int) -> tuple[int, str]:
+    """Pico-dollars a unit, and what made them whole: nothing, rounding to the second, or the
+    repair of a float remnant to the nearest price it stands for."""
     try:
-        return pico_per_unit(price, per), False
+        pico, rounded = published_pico(price, per)
+        return pico, "an hour's price, to a whole pico-dollar a second" if rounded else ""
     except InexactPrice:
         tidy = price.quantize(Decimal("1e-9"), ROUND_HALF_EVEN)
         pico, _ = pico_per_unit_rounded(tidy, per)
-        return pico, True
+        return pico, "float remnant repaired"

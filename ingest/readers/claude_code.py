@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import PureWindowsPath
 from typing import Any
 
@@ -39,6 +38,7 @@ from ingest.readers.base import (
     make_records,
     reject,
 )
+from ingest.readers.cells import amount
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text
 from pricing.usage import UsageError, read_usage
 
@@ -158,7 +158,7 @@ def _records(
         seller=seller,
         tags=_tags(outer, sidechain),
     )
-    reading.cost_usd = _cost(answer.get("costUSD"))
+    reading.cost_usd = amount(answer.get("costUSD"))
     records = list(
         make_records(
             reading,
@@ -221,16 +221,6 @@ def _tags(line: Mapping[str, Any], sidechain: bool) -> dict[str, Any]:
     if sidechain:
         tags["sidechain"] = True
     return tags
-
-
-def _cost(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        cost = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return cost if cost.is_finite() and cost >= 0 else None
 
 
 READER = ClaudeCode()
