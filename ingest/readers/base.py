@@ -11,8 +11,8 @@ what it learns on the way (request, time, address) is the `Envelope`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ from ingest.record import (
     instant,
     split_tags,
 )
-from pricing.usage import Counts, Reading, UsageError, served_tier, total_input, total_output
+from pricing.usage import Counts, Item, Reading, UsageError, served_tier, total_input, total_output
 
 Result = UsageRecord | ReportedRow | Reject
 
@@ -171,25 +171,25 @@ def make_records(
         line=envelope.line,
     )
     yield record
-    for number, item in enumerate(reading.items, 1):
-        yield UsageRecord(
-            call_key=f"{key}#{item.kind}:{number}",
-            occurred_at=record.occurred_at,
-            time_assumed=record.time_assumed,
-            source_format=source_format,
-            provider=provider,
-            seller=record.seller,
+    yield from item_records(record, reading.items)
+
+
+def item_records(record: UsageRecord, items: Iterable[Item]) -> Iterator[UsageRecord]:
+    """A record for each further priced item in a response: as the response's own, with the item's
+    counts and model, and without what is said of the response once (charge, total, latency)."""
+    for number, item in enumerate(items, 1):
+        yield replace(
+            record,
+            call_key=f"{record.call_key}#{item.kind}:{number}",
             model=item.model or record.model,
             counts=item.counts,
-            tier=record.tier,
-            region=record.region,
-            effort=record.effort,
             total_reported=None,
-            finality=record.finality,
-            session=record.session,
-            dimensions=dict(dimensions),
-            tags={**rest, "item": item.kind},
-            line=record.line,
+            source_cost_usd=None,
+            failed=False,
+            latency_ms=None,
+            dimensions=dict(record.dimensions),
+            tags={**record.tags, "item": item.kind},
+            flags=[],
         )
 
 

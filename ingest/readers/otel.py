@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
-from ingest.readers.base import ReadContext, Result
+from ingest.readers.base import ReadContext, Result, item_records
 from ingest.readers.cells import amount, milliseconds
 from ingest.readers.otel_attributes import Call, tags_of
 from ingest.readers.otel_calls import Recent, Spans, key_of
@@ -87,22 +87,7 @@ def _records(call: Call, context: ReadContext) -> Iterator[UsageRecord]:
         line=span.line,
     )
     yield record
-    for number, item in enumerate(reading.items, 1):
-        yield UsageRecord(
-            call_key=f"{key}#{item.kind}:{number}",
-            occurred_at=record.occurred_at,
-            time_assumed=record.time_assumed,
-            source_format="otel",
-            provider=record.provider,
-            model=item.model or record.model,
-            counts=item.counts,
-            tier=record.tier,
-            region=record.region,
-            session=record.session,
-            dimensions=dict(dimensions),
-            tags={**rest, "item": item.kind},
-            line=record.line,
-        )
+    yield from item_records(record, reading.items)
 
 
 def _latency(span: Span) -> int | None:

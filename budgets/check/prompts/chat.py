@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from budgets.check.errors import PromptError
-from budgets.check.prompts.base import Body, Context, Unit
+from budgets.check.prompts import tools
+from budgets.check.prompts.base import Body, Context, Unit, constant
 from budgets.check.prompts.jinja import Render, parse, renderer
 from budgets.check.prompts.plain import hints
 
@@ -40,6 +41,16 @@ def is_request(data: Any) -> bool:
         return True
     contents = data.get("contents")
     return isinstance(contents, list) and bool(contents) and isinstance(contents[0], Mapping)
+
+
+def part(value: Any, path: str, context: Context, ident: str, line: int) -> Unit | None:
+    """A chat, a request or a list of tools that stands inside a file; None where it is neither."""
+    if is_messages(value) or is_request(value):
+        return read(value, path, context, ident, line)
+    found = tools.tools_of(value)
+    if found:
+        return Unit(ident, path, "tools", constant(Body(tools=tuple(found))), line=line)
+    return None
 
 
 def body_of(data: Any, path: str) -> Body:

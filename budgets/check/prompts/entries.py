@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from budgets.check.errors import PromptError
-from budgets.check.prompts import chat, tools
-from budgets.check.prompts.base import Body, Context, Unit, constant
+from budgets.check.prompts import chat
+from budgets.check.prompts.base import Context, Unit
 from budgets.check.prompts.plain import unit as plain_unit
 
 
@@ -52,11 +52,9 @@ def _unit(value: Any, name: str, source: str, path: str, context: Context) -> Un
             chosen = replace(context, template="jinja")
         unit = plain_unit(value, path, chosen, "entries", name=name, line=line)
         return unit
-    if chat.is_messages(value) or chat.is_request(value):
-        return chat.read(value, path, context, ident, line)
-    found = tools.tools_of(value)
-    if found:
-        return Unit(ident, path, "tools", constant(Body(tools=tuple(found))), line=line)
+    found = chat.part(value, path, context, ident, line)
+    if found is not None:
+        return found
     raise PromptError(
         "unknown-shape", f"{path}: entry {name!r} is a {type(value).__name__}, not a prompt.",
         path=path, line=line,

@@ -14,8 +14,8 @@ import textwrap
 from typing import Any, NamedTuple
 
 from budgets.check.errors import PromptError
-from budgets.check.prompts import chat, tools
-from budgets.check.prompts.base import Body, Context, Unit, constant
+from budgets.check.prompts import chat
+from budgets.check.prompts.base import Body, Context, Unit
 from budgets.check.prompts.plain import unit as plain_unit
 from budgets.check.prompts.templates import format_fields
 
@@ -85,11 +85,9 @@ def _unit(value: Any, path: str, name: str, line: int, context: Context) -> Unit
         return unit
     if isinstance(value, str):
         return plain_unit(value, path, context, "python", name=name, line=line)
-    if chat.is_messages(value) or chat.is_request(value):
-        return chat.read(value, path, context, ident, line)
-    found = tools.tools_of(value)
-    if found:
-        return Unit(ident, path, "tools", constant(Body(tools=tuple(found))), line=line)
+    found = chat.part(value, path, context, ident, line)
+    if found is not None:
+        return found
     raise PromptError(
         "unknown-shape", f"{path}:{line}: {name} is a {type(value).__name__}, not a prompt.",
         path=path, line=line,

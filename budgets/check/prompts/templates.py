@@ -180,11 +180,7 @@ class Jinja:
                 if plain:
                     self._compiled[rest] = (compiled, ast)
         except jinja2.TemplateSyntaxError as error:
-            where = path if error.filename in (None, ANYWHERE) else str(error.filename)
-            raise PromptError(
-                "unrenderable-template", f"{where}:{error.lineno}: {error.message}",
-                path=where, line=error.lineno,
-            ) from error  # fmt: skip
+            raise _bad_syntax(error, path) from error
         except RecursionError as error:
             raise PromptError(
                 "unrenderable-template", f"{path}: nested too deeply.", path=path
@@ -257,11 +253,7 @@ def guarded(path: str, pieces: Callable[[], Iterator[str]], head: str = "") -> s
             path=path, line=line,
         ) from error  # fmt: skip
     except jinja2.TemplateSyntaxError as error:
-        where = path if error.filename in (None, ANYWHERE) else str(error.filename)
-        raise PromptError(
-            "unrenderable-template", f"{where}:{error.lineno}: {error.message}",
-            path=where, line=error.lineno,
-        ) from error  # fmt: skip
+        raise _bad_syntax(error, path) from error
     except RecursionError as error:
         raise PromptError(
             "unrenderable-template", f"{path}: includes itself without end.", path=path
@@ -274,6 +266,14 @@ def guarded(path: str, pieces: Callable[[], Iterator[str]], head: str = "") -> s
             path=path, line=line,
         ) from error  # fmt: skip
     return "".join(out)
+
+
+def _bad_syntax(error: jinja2.TemplateSyntaxError, path: str) -> PromptError:
+    where = path if error.filename in (None, ANYWHERE) else str(error.filename)
+    return PromptError(
+        "unrenderable-template", f"{where}:{error.lineno}: {error.message}",
+        path=where, line=error.lineno,
+    )  # fmt: skip
 
 
 def _line_of(error: BaseException, path: str) -> int:
