@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         fill_from_store,
         fit,
         fit_scenario,
-        trace_from_rows,
     )
     from ingest.traffic.scenarios.numbers import ScenarioError
     from ingest.traffic.scenarios.scenario import (
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from ingest.traffic.simulation.generating import generate, write_log
     from ingest.traffic.simulation.month import simulate
     from ingest.traffic.traces.load import load_trace
-    from ingest.traffic.traces.stored import trace_from_store, write_trace
+    from ingest.traffic.traces.stored import stored_calls, write_trace
     from ingest.traffic.traces.trace import Trace, TraceError
     from ingest.traffic.validation import validate
 
@@ -56,8 +55,7 @@ _HOME = {
     "scenario_template": ".scenarios.template",
     "schema": ".scenarios.scenario",
     "simulate": ".simulation.month",
-    "trace_from_rows": ".scenarios.fitting",
-    "trace_from_store": ".traces.stored",
+    "stored_calls": ".traces.stored",
     "validate": ".validation",
     "write_log": ".simulation.generating",
     "write_trace": ".traces.stored",
@@ -81,8 +79,7 @@ __all__ = [
     "scenario_template",
     "schema",
     "simulate",
-    "trace_from_rows",
-    "trace_from_store",
+    "stored_calls",
     "validate",
     "write_log",
     "write_trace",

@@ -24,7 +24,6 @@ from ingest.traffic import (
     parse_scenario,
     replay,
     simulate,
-    trace_from_rows,
     validate,
     write_log,
 )
@@ -297,20 +296,6 @@ failed_input_share = 0.5
     assert sent / sum(r["input_uncached"] for r in answered) == pytest.approx(1.2, abs=0.02)
 
 
-def test_a_trace_from_stored_rows():
-    rows = [
-        {"occurred_at": 1_000_000 * i, "input_uncached": 100, "cache_read": 20, "output_text": 5,
-         "reasoning": None, "session": "a" if i < 2 else None, "model": "gpt-5.2"}
-        for i in range(4)
-    ]  # fmt: skip
-    trace = trace_from_rows(rows)
-    assert trace.input_tokens.tolist() == [120] * 4
-    assert trace.sessions.tolist() == [0, 0, 1, 2]
-    assert fit(trace).sessions == 3
-    with pytest.raises(TraceError, match="no calls"):
-        trace_from_rows([])
-
-
 def test_fit_refuses_a_trace_without_a_clock():
     trace = chats(30)
     still = trace.at_times(np.zeros(trace.requests, dtype=np.int64))
@@ -319,11 +304,10 @@ def test_fit_refuses_a_trace_without_a_clock():
 
 
 def test_numbers_from_the_store():
-    rows = [
-        {"occurred_at": 864_000_000 * i, "input_uncached": 100, "output_text": 10 * i,
-         "reasoning": 3, "session": None, "model": "m"}
-        for i in range(101)
-    ]  # fmt: skip
+    stored = Trace(
+        time_us=864_000_000 * np.arange(101), input_tokens=np.full(101, 100),
+        output_tokens=10 * np.arange(101) + 3, reasoning_tokens=np.full(101, 3),
+    )  # fmt: skip
     text = """
 [[workloads]]
 name = "w"
@@ -332,13 +316,13 @@ sessions_per_day = "from store"
 [workloads.output]
 tokens = "from store"
 """
-    filled = fill_from_store(parse_scenario(text), trace_from_rows(rows))
+    filled = fill_from_store(parse_scenario(text), stored)
     load = filled.workloads[0]
     assert load.volume.sessions_per_day == pytest.approx(100)
     assert np.mean(load.output.tokens.values) == pytest.approx(500)
     asked = parse_scenario(text + 'median_scale = "from store"\n')
     with pytest.raises(ScenarioError, match=r"output.median_scale is 'from store'"):
-        fill_from_store(asked, trace_from_rows(rows))
+        fill_from_store(asked, stored)
 
 
 def own_clocks(trace):

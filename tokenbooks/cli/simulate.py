@@ -86,12 +86,12 @@ def run(
         chosen = chosen.model_copy(update={"seed": seed})
     if f'"{FROM_STORE}"' in chosen.model_dump_json():
         from ingest.traffic.scenarios.fitting import asks_failures
-        from ingest.traffic.traces.stored import failures_in_store, trace_from_store
+        from ingest.traffic.traces.stored import failures_in_store, stored_calls
 
         with reading(db, settings(db)) as store:
             failures = failures_in_store(store.con) if asks_failures(chosen) else None
             clause = "NOT u.failed" if failures else ""
-            chosen = fill_from_store(chosen, trace_from_store(store.con, clause), failures)
+            chosen = fill_from_store(chosen, stored_calls(store.con, clause).trace, failures)
     with progress_bar("simulating") as advance:
         answer = simulate(
             chosen, price_source(), variants=listed(variants) or None, days=days, levers=levers,

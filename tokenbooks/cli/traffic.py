@@ -173,27 +173,34 @@ def fit(
     until: Until = None,
     tz: Zone = None,
     where: Where = None,
+    seed: Seed = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     db: Db = None,
     json_: Json = False,
 ) -> None:
     """Write a scenario from recorded traffic: its whole sessions are drawn again, not a formula.
 
-    Store calls, or columns under other names, are first written beside the scenario as a trace.
+    Store calls, or columns under other names, are first written beside the scenario as a trace; of
+    a large store a sample of whole sessions (--seed), while rates and shapes are of all calls.
     """
+    from ingest.traffic import fit as measure
     from ingest.traffic import fit_scenario
-    from ingest.traffic.traces.stored import trace_from_store, write_trace
+    from ingest.traffic.traces.stored import stored_calls, write_trace
 
     if (trace is None) != from_store:
         fail("give either a TRACE or --from-store", MISUSE)
     if output.exists() and not force:
         fail(f"{output} exists; give another name with -o, or --force to replace it", MISUSE)
     copy = output.with_name(f"{output.stem}-trace.parquet")
+    measured = None
     if trace is None:
         chosen = settings()
         asked = scope(since, until, tz, where, chosen)
-        with reading(db, chosen) as store:
-            loaded = trace_from_store(store.con, *asked.clause())
+        with progress_bar("reading the store") as advance, reading(db, chosen) as store:
+            found = stored_calls(store.con, *asked.clause())
+            advance(1, 2)
+            measured, loaded = measure(found.trace), found.drawn(seed=seed or 0)
+            advance(2, 2)
     else:
         loaded = read_trace(trace, block_size, rename, components)
     if trace is None or rename or components is not None:
@@ -205,10 +212,15 @@ def fit(
     names = listed(variants) or models[:3] or [DEFAULT_VARIANT]
     relative = Path(os.path.relpath(source.absolute(), output.absolute().parent)).as_posix()
     size = loaded.block_size if loaded.block_tokens is None else None
-    text, got = fit_scenario(loaded, relative, names, size)
+    text, got = fit_scenario(loaded, relative, names, size, measured)
     write_text(output, text, force)
     if json_:
-        print_json({"scenario": str(output), "trace": str(source), "fit": got.as_json()})
+        print_json({
+            "scenario": str(output), "trace": str(source), "fit": got.as_json(),
+            "drawn_from": {"requests": loaded.requests,
+                           "sessions": loaded.session_count or got.sessions},
+            "notes": list(dict.fromkeys((*got.notes, *loaded.notes))),
+        })  # fmt: skip
         return
     say(
         f"{output} written: {got.requests:,} requests in {got.sessions:,} sessions over "
@@ -216,7 +228,7 @@ def fit(
     )
     if source == copy:
         say(f"{copy} written: the requests it draws from.")
-    for text in dict.fromkeys(got.notes):
+    for text in dict.fromkeys((*got.notes, *loaded.notes)):
         note(text)
     say(f"Next: `tokenbooks simulate {output}`.")
 

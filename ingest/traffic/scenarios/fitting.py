@@ -7,7 +7,7 @@ and week where the span is long enough, and the drift between periods.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -119,9 +119,11 @@ def fit_scenario(
     path: str | Path,
     variants: Iterable[str] = ("gpt-5.2",),
     block_size: int | None = None,
+    measured: Fit | None = None,
 ) -> tuple[str, Fit]:
-    """Scenario text for a trace read from ``path``, and what was measured."""
-    got = fit(trace)
+    """Scenario text for a trace read from ``path``, and what was measured: of the trace, or of all
+    that it was drawn from (``measured``, see `StoredCalls`)."""
+    got = measured or fit(trace)
     lines = [
         f"# Fitted on {got.trace}: {got.requests:,} requests in {got.sessions:,} sessions "
         f"({got.session_origin}), {got.span_days:.3f} days.",
@@ -156,7 +158,7 @@ def fit_scenario(
     for name, shape in (("hour_shape", got.hour_shape), ("weekday_shape", got.weekday_shape)):
         if shape is not None:
             lines.append(f"{name} = [{', '.join(str(v) for v in shape)}]")
-    lines += [f"# {note}" for note in got.notes]
+    lines += [f"# {note}" for note in dict.fromkeys((*got.notes, *trace.notes))]
     if trace.own_clocks:
         lines += ["", "[workloads.cache]", 'scope = "session"']
     return "\n".join(lines) + "\n", got
@@ -224,47 +226,3 @@ def _asked(workload: Workload) -> list[str]:
 def _percentiles(values: npt.NDArray[np.int64]) -> dict[str, list[float]]:
     at = (np.arange(200) + 0.5) / 200
     return {"values": [float(v) for v in np.quantile(values, at)]}
-
-
-def trace_from_rows(rows: Iterable[Mapping[str, Any]], name: str = "store") -> Trace:
-    """A trace from usage rows of the store (occurred_at in epoch microseconds or a datetime).
-
-    Stored logs have no prefix blocks; where they report cached tokens those are in the rows, but
-    another variant's cache cannot be replayed from them. Sessions come from `session`.
-    """
-    kept = list(rows)
-    if not kept:
-        raise TraceError("the store has no calls to fit on")
-
-    def total(row: Mapping[str, Any], names: tuple[str, ...]) -> int:
-        return sum(int(row.get(n) or 0) for n in names)
-
-    inputs = ("input_uncached", "cache_read", "cache_write_5m", "cache_write_30m",
-              "cache_write_1h", "cache_write_12h", "cache_write_unknown")  # fmt: skip
-    time = [
-        r["occurred_at"] if isinstance(r["occurred_at"], int)
-        else round(r["occurred_at"].timestamp() * 1e6)
-        for r in kept
-    ]  # fmt: skip
-    names = [r.get("session") for r in kept]
-    sessions = None
-    if any(names):
-        codes: dict[Any, int] = {}
-        sessions = np.array(
-            [codes.setdefault(s if s else ("", i), len(codes)) for i, s in enumerate(names)]
-        )
-    models = [str(r.get("model") or "") for r in kept]
-    known = tuple(dict.fromkeys(models))
-    return Trace(
-        time_us=np.array(time, dtype=np.int64),
-        input_tokens=np.array([total(r, inputs) for r in kept], dtype=np.int64),
-        output_tokens=np.array([total(r, ("output_text", "reasoning")) for r in kept]),
-        reasoning_tokens=np.array([total(r, ("reasoning",)) for r in kept]),
-        sessions=sessions,
-        models=np.array([known.index(m) for m in models]),
-        model_names=known,
-        name=name,
-        layout="store",
-        session_origin="none" if sessions is None else "column",
-        notes=("logs have no prefix blocks: caching is not replayed",),
-    )

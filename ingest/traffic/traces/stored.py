@@ -1,27 +1,26 @@
 """Traces from the store, and traces as files.
 
-Stored calls become a trace without a Python object a call: one query, Arrow columns, numpy. What
-a log says about caching is how many tokens each call read from the cache; that is the shortest
-beginning it can have shared, so prompts are rebuilt as blocks that share exactly that much.
+Stored calls become columns without a Python object a call: one query, Arrow, numpy. What is
+measured (rates, shapes, drift, lengths) is measured of all of them. What the simulation draws from
+is a trace with prompts rebuilt from the cached tokens (`rebuilt`), and of a large store a sample of
+whole sessions:
 
-A session of two calls, 1,000 tokens and then 1,500 of which 900 came from the cache, becomes the
-blocks [900, 100] and [900, 600] with one id for the first:
-
->>> ids, offsets, lengths = blocks_of(np.array([0, 0]), np.array([1000, 1500]), np.array([0, 900]))
->>> lengths.tolist(), offsets.tolist(), bool(ids[0] == ids[2])
-([900, 100, 900, 600], [0, 2, 4], True)
+    stored = stored_calls(con, "u.team = ?", ["search"])
+    fit(stored.trace)                # of all calls
+    write_trace(stored.drawn(), "search-trace.parquet")
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ingest.traffic.traces.rebuilt import MOST_CUTS, blocks_of
 from ingest.traffic.traces.trace import Trace, TraceError
 
 if TYPE_CHECKING:
@@ -29,20 +28,86 @@ if TYPE_CHECKING:
 
 IntArray = npt.NDArray[np.int64]
 
+# What is replayed a few dozen times for a scenario: a second a pass, and tens of megabytes.
+MOST_CALLS = 50_000
+MOST_BLOCKS = 8_000_000
+# A call of a session carries a block for each one before it: longer ones are cut.
+LONGEST_SESSION = 1_000
+# Output counts eightfold, about as it is priced.
+OUTPUT_WEIGHT = 8
 
-def trace_from_store(
+
+@dataclass(frozen=True)
+class StoredCalls:
+    """Stored calls in time order, without prompts, and the tokens each read from the cache."""
+
+    trace: Trace
+    cached: IntArray
+
+    def drawn(self, most: int = MOST_CALLS, seed: int = 0) -> Trace:
+        """Whole sessions with their prompts rebuilt: all of them, or of about ``most`` calls.
+
+        A sample has one session of every k, in the order of what they use, at random (``seed``):
+        large and small ones are in it as they are in the store. Its notes say how many.
+        """
+        trace = self.trace
+        assert trace.sessions is not None
+        chains, cut = _stretches(trace.sessions)
+        every = self._every(chains, most)
+        notes: list[str] = []
+        kept = np.ones(trace.requests, dtype=bool)
+        if every > 1:
+            kept = _sample(chains, trace.input_tokens + OUTPUT_WEIGHT * trace.output_tokens,
+                           every, seed)  # fmt: skip
+            sessions = len(np.unique(chains))
+            notes.append(
+                f"{len(np.unique(chains[kept])):,} of {sessions:,} sessions with "
+                f"{int(kept.sum()):,} of {trace.requests:,} calls are drawn from (every "
+                f"{every}th by size, seed {seed}); the interval counts only those as seen"
+            )
+        if cut:
+            notes.append(f"sessions of more than {LONGEST_SESSION:,} calls are cut there")
+        part = replace(trace, sessions=chains, _stream=[]).select(kept)
+        cached = self.cached[kept]
+        if not cached.any():
+            notes.append("the log reports no cached tokens: caching is not replayed")
+            return replace(part, notes=(*part.notes, *notes))
+        assert part.sessions is not None
+        ids, offsets, lengths = blocks_of(part.sessions, part.input_tokens, cached)
+        notes.append(
+            "prompts rebuilt from the cached tokens the log reports: what they share beyond that "
+            "is not in a log"
+        )
+        return replace(
+            part, ids=ids, offsets=offsets, block_tokens=lengths, notes=(*part.notes, *notes)
+        )
+
+    def _every(self, chains: IntArray, most: int) -> int:
+        """Keep one session of how many, for ``most`` calls and `MOST_BLOCKS` blocks."""
+        calls = self.trace.requests
+        sizes = np.bincount(chains)
+        blocks = calls + float((sizes * (sizes - 1.0) / 2).sum())
+        if self.cached.any():
+            blocks += calls * MOST_CUTS / 2
+        return max(1, int(np.ceil(calls / most)), int(np.ceil(blocks / MOST_BLOCKS)))
+
+
+def stored_calls(
     con: duckdb.DuckDBPyConnection, clause: str = "", parameters: Sequence[Any] = ()
-) -> Trace:
-    """The stored calls as a trace, in time order.
+) -> StoredCalls:
+    """The stored calls in time order. Where none names a session each stands for itself.
 
     `clause` is a condition over `calls_stored AS u` and `routes AS r` with its `parameters`. Rows
     that stand for several requests are left out, with a note. TraceError when nothing is left.
+    Memory: 64 bytes a call.
     """
     condition = f"({clause})" if clause else "true"
     columns = con.sql(
         "SELECT epoch_us(u.occurred_at) AS t, u.input_total AS i, u.output_total AS o,"
         " coalesce(u.reasoning, 0) AS think, coalesce(u.cache_read, 0) AS cached,"
-        " u.session AS session, coalesce(r.variant, r.model, '') AS model, u.requests AS n"
+        # Sessions are told apart only: eight bytes each instead of their text.
+        " hash(nullif(u.session, '')) AS session, nullif(u.session, '') IS NULL AS alone,"
+        " u.route_id AS route, u.requests AS n"
         " FROM calls_stored AS u JOIN routes AS r ON r.route_id = u.route_id"
         f" WHERE {condition} AND u.input_total + u.output_total > 0"
         " ORDER BY u.occurred_at, u.call_key",
@@ -59,35 +124,66 @@ def trace_from_store(
     def numbers(name: str) -> IntArray:
         return columns[name].to_numpy().astype(np.int64)
 
-    inputs, cached = numbers("i"), numbers("cached")
-    named = columns["session"].null_count < columns.num_rows
-    sessions, _ = _codes(columns["session"], own_for_blank=True)
-    models, model_names = _codes(columns["model"])
-    ids = offsets = lengths = None
-    if cached.any():
-        ids, offsets, lengths = blocks_of(sessions, inputs, cached)
+    alone = columns["alone"].to_numpy().astype(bool)
+    sessions = np.unique(columns["session"].to_numpy(), return_inverse=True)[1].astype(np.int64)
+    sessions[alone] = len(sessions) + np.arange(int(alone.sum()))
+    if alone.all():
         notes.append(
-            "prompts rebuilt from the cached tokens the log reports: what they share beyond that "
-            "is not in a log"
+            "the log names no sessions: each call is drawn by itself, so the interval is too "
+            "narrow where calls of one conversation are alike"
         )
-    else:
-        notes.append("the log reports no cached tokens: caching is not replayed")
-    return Trace(
+    models, names = _models(con, numbers("route"))
+    trace = Trace(
         time_us=numbers("t"),
-        input_tokens=inputs,
+        input_tokens=numbers("i"),
         output_tokens=numbers("o"),
         reasoning_tokens=numbers("think"),
-        ids=ids,
-        offsets=offsets,
-        block_tokens=lengths,
-        sessions=sessions if named else None,
+        sessions=np.unique(sessions, return_inverse=True)[1].reshape(-1).astype(np.int64),
         models=models,
-        model_names=model_names,
+        model_names=names,
         name="store",
         layout="store",
-        session_origin="column" if named else "none",
+        session_origin="request" if alone.all() else "column",
         notes=tuple(notes),
     )
+    return StoredCalls(trace, numbers("cached"))
+
+
+def _models(con: duckdb.DuckDBPyConnection, routes: IntArray) -> tuple[IntArray, tuple[str, ...]]:
+    """The variant (or model) of every call as codes into names."""
+    named: dict[int, str] = dict(
+        con.sql("SELECT route_id, coalesce(variant, model, '') FROM routes").fetchall()
+    )
+    used, rows = np.unique(routes, return_inverse=True)
+    names = tuple(dict.fromkeys(named[int(route)] for route in used))
+    codes = np.array([names.index(named[int(route)]) for route in used], dtype=np.int64)
+    return codes[rows.reshape(-1)], names
+
+
+def _stretches(sessions: IntArray) -> tuple[IntArray, bool]:
+    """Session codes, with sessions longer than `LONGEST_SESSION` cut into several."""
+    sizes = np.bincount(sessions)
+    if sizes.max(initial=0) <= LONGEST_SESSION:
+        return sessions, False
+    order = np.argsort(sessions, kind="stable")
+    first = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    place = np.empty(len(sessions), dtype=np.int64)
+    place[order] = np.arange(len(sessions)) - first[sessions[order]]
+    stretch = sessions * (int(sizes.max()) // LONGEST_SESSION + 1) + place // LONGEST_SESSION
+    return np.unique(stretch, return_inverse=True)[1].reshape(-1).astype(np.int64), True
+
+
+def _sample(sessions: IntArray, used: IntArray, every: int, seed: int) -> npt.NDArray[np.bool_]:
+    """Which calls to keep: one session of each ``every`` in the order of what they used."""
+    total = np.bincount(sessions, weights=used)
+    order = np.argsort(total, kind="stable")
+    rng = np.random.default_rng(seed)
+    # A short last group gives its session with the chance every other one has.
+    chosen = np.arange(0, len(order), every)
+    chosen = chosen + rng.integers(0, every, len(chosen))
+    keep = np.zeros(len(total), dtype=bool)
+    keep[order[chosen[chosen < len(order)]]] = True
+    return keep[sessions]
 
 
 def failures_in_store(con: duckdb.DuckDBPyConnection) -> tuple[float, float]:
@@ -105,95 +201,6 @@ def failures_in_store(con: duckdb.DuckDBPyConnection) -> tuple[float, float]:
         raise TraceError("the store has no answered calls to tell failed ones by; import a log")
     share = float(failed_input) / float(answered_input) if answered_input else 0.0
     return failed / answered, min(share, 1.0)
-
-
-def _codes(column: Any, own_for_blank: bool = False) -> tuple[IntArray, tuple[str, ...]]:
-    """A text column as integer codes and names; a missing session is a session of its own."""
-    coded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    names = tuple("" if v is None else str(v) for v in coded.dictionary.to_pylist())
-    codes = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    if own_for_blank and "" in names:
-        blank = codes == names.index("")
-        codes = np.where(blank, len(names) + np.arange(len(codes)), codes)
-    return codes, names
-
-
-def blocks_of(
-    sessions: IntArray, inputs: IntArray, cached: IntArray
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Prefix blocks (ids, offsets, tokens a block) that share exactly what was cached.
-
-    A call's cached tokens are the beginning of the session's call before it; beyond that call's
-    length, and for a session's first call, they are the beginning all sessions share.
-    """
-    common = _Chain()
-    latest: dict[int, _Chain] = {}
-    chains: list[_Chain] = []
-    for session, size, hit in zip(sessions.tolist(), inputs.tolist(), cached.tolist(), strict=True):
-        before = latest.get(session)
-        if before is None or before.length < hit:
-            common.grow(hit)
-            before = common
-        chain = before.beginning(min(hit, size))
-        chain.grow(size)
-        latest[session] = chain
-        chains.append(chain)
-    ids: list[int] = []
-    lengths: list[int] = []
-    offsets = [0]
-    free = 0
-    for chain in chains:
-        for piece, used in chain.parts:
-            if piece.first < 0:
-                # Cuts are final only now; a piece of k runs has k consecutive ids.
-                piece.first, piece.edges = free, sorted(piece.cuts)
-                free += len(piece.edges) - 1
-            for k, (begin, end) in enumerate(pairwise(piece.edges)):
-                if begin >= used:
-                    break
-                ids.append(piece.first + k)
-                lengths.append(end - begin)
-        offsets.append(len(ids))
-    return np.array(ids, dtype=np.int64), np.array(offsets), np.array(lengths, dtype=np.int64)
-
-
-class _Piece:
-    """A run of tokens first sent by one call; `cuts` are where prompts begin or leave it."""
-
-    __slots__ = ("cuts", "edges", "first", "size")
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.cuts = {0, size}
-        self.edges: list[int] = []
-        self.first = -1
-
-
-class _Chain:
-    """A prompt as a list of (piece, tokens of it from its beginning)."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[_Piece, int]] = []
-        self.length = 0
-
-    def grow(self, length: int) -> None:
-        """Append fresh tokens up to `length`."""
-        if length > self.length:
-            piece = _Piece(length - self.length)
-            self.parts.append((piece, piece.size))
-            self.length = length
-
-    def beginning(self, tokens: int) -> _Chain:
-        """A prompt that shares the first `tokens` of this one."""
-        out = _Chain()
-        for piece, used in self.parts:
-            take = min(used, tokens - out.length)
-            if take <= 0:
-                break
-            piece.cuts.add(take)
-            out.parts.append((piece, take))
-            out.length += take
-        return out
 
 
 def write_trace(trace: Trace, path: str | Path) -> None:

@@ -67,6 +67,11 @@ class Trace:
         return len(self.time_us)
 
     @property
+    def session_count(self) -> int:
+        """Number of sessions; 0 where none are known."""
+        return 0 if self.sessions is None else len(np.unique(self.sessions))
+
+    @property
     def has_blocks(self) -> bool:
         """Whether prefix blocks are known, so that caching can be replayed."""
         return self.ids is not None
