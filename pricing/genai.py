@@ -47,7 +47,7 @@ _METER_OF = {
     "input_document_kpages": ("pages", 1_000),
     "input_annotated_document_kpages": ("pages_annotated", 1_000),
     "output_citation_mtok": ("citation", 1_000_000),
-} | {name: (name, per) for name, (_, per) in LISTED_ONLY.items()}
+} | {name: (name, meter.per) for name, meter in LISTED_ONLY.items()}
 
 # The package writes down when a price began only where it changed; its own release is when this
 # table learnt of all of it.

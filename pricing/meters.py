@@ -38,13 +38,25 @@ class Meter:
     modality: str = "text"
 
     @property
+    def units(self) -> str:
+        """Several of its units: `tokens`, `searches`."""
+        return f"{self.unit}es" if self.unit.endswith("ch") else f"{self.unit}s"
+
+    @property
+    def per_units(self) -> str:
+        """What a published price is for: `1M tokens`, `1,000 searches`, `hour of audio`."""
+        return "hour of audio" if self.unit == "second" else f"{self._amount} {self.units}"
+
+    @property
     def per_words(self) -> str:
-        """What a published price is for: `1M` tokens, `1,000` searches, an `hour` of audio."""
+        """The same in short, beside a count of the units: `1M`, `1,000`, `hour`."""
         if self.unit == "second":
             return "hour"
-        amount = "1M" if self.per == 1_000_000 else f"{self.per:,}"
-        counted = self.unit in ("token", "search", "request")
-        return amount if counted else f"{amount} {self.unit}s"
+        return self._amount if self.unit in ("token", "search", "request") else self.per_units
+
+    @property
+    def _amount(self) -> str:
+        return "1M" if self.per == 1_000_000 else f"{self.per:,}"
 
 
 _ALL = (
@@ -125,9 +137,15 @@ TIERS: tuple[str, ...] = ("standard", "batch", "flex", "priority", "fast", "ultr
 
 
 # Extra meters that only rate listings know: no log format here counts them.
-LISTED_ONLY: dict[str, tuple[str, int]] = {
-    "input_text_messages_kcount": ("message", 1_000),
+LISTED_ONLY: dict[str, Meter] = {
+    name: Meter(name, name, "extra", None, unit="message", per=1_000)
+    for name in ("input_text_messages_kcount",)
 }
+
+
+def priced(name: str) -> Meter | None:
+    """A meter that a rate may be for, by its name: one that is counted, or only listed."""
+    return METERS.get(name) or LISTED_ONLY.get(name)
 
 
 def normal_tier(reported: str | None) -> str | None:

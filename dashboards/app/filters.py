@@ -28,7 +28,7 @@ from dashboards.queries.periods import (
     scope_of,
     values,
 )
-from dashboards.queries.scope import Scope, zone_info
+from dashboards.queries.scope import SIMULATED, Scope, zone_info
 from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import spend
 
@@ -96,11 +96,14 @@ def sidebar(source: Source, *, period: bool = True) -> Choice:
     return Choice(span, previous(span), where)
 
 
-def tested_notice(source: Source, scope: Scope) -> None:
-    """Says that simulated calls are left out, or that there are no others."""
+def tested_notice(source: Source, scope: Scope, *, of: str = "", filters: bool = True) -> None:
+    """Says that simulated calls are left out, or that there are no others. `of` names the period
+    it is about; `filters`: the page has them."""
     tested = source.ask(simulated, scope)
     if tested is not None:
-        st.caption(f":material/science: {tested.words()}".replace("$", "\\$"))
+        see = f"see them with the filter Format: {SIMULATED}" if filters else ""
+        said = f"{of}: {tested.words(see)}" if of else tested.words(see)
+        st.caption(f":material/science: {said}.".replace("$", "\\$"))
 
 
 def compared(source: Source, chosen: Choice) -> tuple[Period, Period]:

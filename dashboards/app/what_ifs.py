@@ -120,7 +120,7 @@ def _price(number: int, used: list[str], meters: list[str], base: Outlook) -> st
             value = st.number_input("Percent", -100.0, 1000.0, -20.0, step=5.0,
                                     key=f"price_by_{number}", bind=QUERY)  # fmt: skip
         else:
-            per = f"{METERS[meter].per:,}" if meter in METERS else "1,000,000"
+            per = METERS[meter].per_units if meter in METERS else "1M tokens"
             value = st.number_input(f"USD per {per}", 0.0, 1e6, 1.0, key=f"price_to_{number}",
                                     bind=QUERY, format="%.4f")  # fmt: skip
         on = _day("From", f"price_on_{number}", base)

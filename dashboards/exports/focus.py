@@ -41,15 +41,10 @@ VERSIONS = ("1.2", "1.4")
 DEFAULT_TAGS = ("team", "project", "feature", "environment")
 _ROWS = "focus_rows"
 
-_UNITS = {
-    "token": "Tokens", "search": "Searches", "request": "Requests", "second": "Seconds",
-    "character": "Characters", "page": "Pages",
-}  # fmt: skip
-
 
 def consumed_unit(meter: Meter) -> str:
     """The unit of ConsumedQuantity: plural, capitalised, as FOCUS's unit format asks."""
-    return _UNITS[meter.unit]
+    return meter.units.capitalize()
 
 
 def pricing_per(meter: Meter) -> int:

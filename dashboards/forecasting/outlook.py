@@ -142,6 +142,14 @@ class Outlook:
                 total += self.today.get(leaf, (0, 0))[1]
         return total
 
+    def history(self, scope: Scope) -> Scope:
+        """The calls of a scope that this forecast rests on."""
+        first, end = (
+            datetime(d.year, d.month, d.day)
+            for d in (self.seen.days[0], self.start + timedelta(days=1))
+        )
+        return replace(scope, since=first, until=end)
+
     def ahead(self, span: Span) -> NDArray[np.bool_]:
         """Which forecast days lie in a span. Raises `ForecastError` if the span goes on longer."""
         last = self.start + timedelta(days=len(self.dates))

@@ -14,6 +14,7 @@ from dashboards.explain.effects import Explanation
 from dashboards.queries.anomalies import Found, Rules, store_anomalies
 from dashboards.queries.budgets import budget_statuses
 from dashboards.queries.explain import explain_periods
+from dashboards.queries.simulated import Simulated, simulated
 from dashboards.queries.spans import before, scope_of
 from dashboards.queries.spend import Spend, reasons, spend
 from dashboards.queries.units import Units, units
@@ -45,6 +46,8 @@ class Month:
     other: Converted | None
     """The total in the settings' own currency."""
     notes: tuple[str, ...]
+    tested: Simulated | None = None
+    """Simulated calls of the month: in no figure, unless there are no others."""
 
     @property
     def newest(self) -> date | None:
@@ -94,5 +97,5 @@ def gather(
         explain_periods(con, past, span, zone=zone, where=held),
         units(con, scope, top_by="customer", top=8), found, judged,
         tuple(reasons(con, scope)) if total.unpriced_calls or total.assumed_calls else (),
-        other, tuple(notes),
+        other, tuple(notes), simulated(con, scope),
     )  # fmt: skip

@@ -57,6 +57,7 @@ def render(month: Month, *, made_at: datetime | None = None) -> str:
         "records and the dated price table.</p>",
         _running(month),
         _headline(month),
+        _tested(month),
         _gaps(month),
         _daily(month),
         _group("By team", "team", month.teams.rows, month.teams.total),
@@ -125,6 +126,12 @@ def _headline(month: Month) -> str:
             f"({escape(rate.source)}, {rate.on})."
         )
     return text + "</p>"
+
+
+def _tested(month: Month) -> str:
+    if month.tested is None:
+        return ""
+    return f'<p class="sub">{escape(month.tested.words(""))}.</p>'
 
 
 def _gaps(month: Month) -> str:

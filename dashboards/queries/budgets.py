@@ -18,6 +18,7 @@ from budgets.spend.model import Budget, BudgetError
 from budgets.spend.periods import Span, span_of
 from budgets.spend.status import Status, judge
 from dashboards.queries.scope import Scope, ScopeError, dimension
+from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import spend
 from pricing.catalogue import Catalogue
 from pricing.currency import Exchange
@@ -68,9 +69,9 @@ def budget_statuses(
     ahead = _Ahead(con, catalogue, zone, as_of)
     dimensions_of(budgets, zone)
     for budget in budgets:
-        status, note = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
+        status, remarks = _judge(con, ahead, budget, exchange, span_of(budget, day or as_of))
         made.append(status)
-        notes += [note] if note else []
+        notes += remarks
     return Judged(as_of, tuple(made), tuple(dict.fromkeys(notes)))
 
 
@@ -133,17 +134,18 @@ def _judge(
     budget: Budget,
     exchange: Exchange,
     span: Span,
-) -> tuple[Status, str]:
+) -> tuple[Status, list[str]]:
     from dashboards.forecasting.outlook import ForecastError
 
     zone, as_of = ahead.zone, ahead.as_of
     tokens = budget.amount.in_tokens
-    limit, note = int(budget.amount.value), ""
+    limit = int(budget.amount.value)
+    notes: list[str] = []
     if not tokens:
         limit = exchange.to_pico(budget.amount.value, budget.amount.unit, as_of)
         if budget.amount.unit != "USD":
             rate = exchange.rate(budget.amount.unit, as_of)
-            note = (
+            notes.append(
                 f"1 {rate.currency} = {rate.usd} USD ({rate.source}, {rate.on}),"
                 f" for budget {budget.name!r}"
             )
@@ -152,6 +154,9 @@ def _judge(
     missing, unknown = 0, False
     if until > span.since:
         scope = Scope(_midnight(span.since), _midnight(until), zone, budget.scope)
+        tested = simulated(con, scope)
+        if tested is not None:
+            notes.append(f"budget {budget.name!r}: {tested.words('')}")
         answer = spend(con, ["day"], scope)
         daily = [
             (r.keys[0].date(), r.input_tokens + r.output_tokens if tokens else r.cost_pico)
@@ -164,12 +169,12 @@ def _judge(
         try:
             paths, dates = ahead.paths(budget, span)
         except ForecastError as error:
-            note = note or f"budget {budget.name!r}: {error}"
+            notes.append(f"budget {budget.name!r}: {error}")
     status = judge(
         budget, span, limit=limit, spent=sum(v for _, v in daily), today=as_of, daily=daily,
         paths=paths, dates=dates, unpriced_tokens=missing, unknown=unknown,
     )  # fmt: skip
-    return status, note
+    return status, notes
 
 
 def _midnight(day: date) -> datetime:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from pricing.catalogue import CardKey, Catalogue
-from pricing.meters import LISTED_ONLY, METERS
+from pricing.meters import METERS, priced
 from pricing.money import usd_per
 from pricing.rates import ALL_WEEK, DAY_MINUTES, EPOCH, FOREVER, NO_LIMIT, Rate, RateVector
 
@@ -27,8 +27,8 @@ def published(meter: str, pico: int | None) -> Decimal | None:
     """A unit price in pico-dollars as the price sellers publish."""
     if pico is None:
         return None
-    per = METERS[meter].per if meter in METERS else LISTED_ONLY.get(meter, ("", 1_000_000))[1]
-    return usd_per(pico, per)
+    known = priced(meter)
+    return usd_per(pico, known.per if known else 1_000_000)
 
 
 def vector_at(vectors: Sequence[RateVector], at: datetime) -> RateVector | None:

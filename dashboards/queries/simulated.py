@@ -28,13 +28,13 @@ class Simulated:
     total: SpendRow
     apart: bool
 
-    def words(self) -> str:
-        """A sentence for the foot of a report."""
+    def words(self, see: str = f"see them with --where format={SIMULATED}") -> str:
+        """A sentence for the foot of a report; `see` says how to look at them."""
         made = show_calls(self.total.calls).replace(" ", " simulated ")
         if not self.apart:
             return f"{made}, from the mock endpoint: what they would have cost, not a bill"
         cost = "unpriced" if self.total.wholly_unpriced else show_usd(self.total.cost_usd)
-        return f"{made} ({cost}) not counted here: see them with --where format={SIMULATED}"
+        return f"{made} ({cost}) not counted here{f': {see}' if see else ''}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain types, money as text."""
@@ -44,13 +44,17 @@ class Simulated:
 
 def simulated(con: duckdb.DuckDBPyConnection, scope: Scope | None = None) -> Simulated | None:
     """The simulated calls of a scope; None without any."""
-    known = con.execute(
-        "SELECT bool_or(source_format <> ?), bool_or(source_format = ?) FROM"
-        " (SELECT DISTINCT source_format FROM calls_stored)",
-        [SIMULATED, SIMULATED],
-    ).fetchall()[0]
     asked = scope or Scope()
-    if not known[1] or asked.where.keys() & {"format", "tags.simulated"}:
+    if asked.where.keys() & {"format", "tags.simulated"} or not _holds(con, "="):
         return None
     total = spend(con, (), asked.simulated()).total
-    return Simulated(total, bool(known[0])) if total.calls else None
+    return Simulated(total, _holds(con, "<>")) if total.calls else None
+
+
+def _holds(con: duckdb.DuckDBPyConnection, sign: str) -> bool:
+    """Whether the store has a call that is (`=`) or is not (`<>`) simulated."""
+    return bool(
+        con.execute(
+            f"SELECT 1 FROM calls_stored WHERE source_format {sign} ? LIMIT 1", [SIMULATED]
+        ).fetchall()
+    )

@@ -28,7 +28,13 @@ def show(demo_db: Path, tmp_path: Path) -> Iterator[Callable[..., AppTest]]:
     """Run a page over the demo's books, with the given settings."""
     store = open_store(Path(shutil.copy(demo_db, tmp_path / "t.duckdb")))
 
-    def run(name: str, query: dict[str, str] | None = None, **settings: Any) -> AppTest:
+    def run(
+        name: str, query: dict[str, str] | None = None, db: Path | None = None, **settings: Any
+    ) -> AppTest:
+        nonlocal store
+        if db is not None:
+            store.close()
+            store = open_store(db)
         held = SimpleNamespace(**({"budgets": [], "currency": {}, "anomalies": {}} | settings))
         source.install(
             source.Source(store.path, default_catalogue(), store.con.cursor, settings=held)
@@ -238,3 +244,36 @@ def test_a_budget_in_euros_is_shown_in_euros(show: Callable[..., AppTest]) -> No
     row = app.dataframe[0].value.iloc[0]
     assert (row["spent"], row["amount"]) == ("75.07 EUR", "120.00 EUR")  # $93.84 at 1.25
     assert "Drawn in USD: 120.00 EUR is \\$150.00" in text(app)
+
+
+@pytest.fixture
+def tested_too(demo_db: Path, tmp_path: Path) -> Path:
+    """The demo's books, and two calls of the mock endpoint on 30 March."""
+    from datetime import datetime
+
+    from ingest.record import UsageRecord
+    from tests.books import put
+
+    path = Path(shutil.copy(demo_db, tmp_path / "tested.duckdb"))
+    store = open_store(path)
+    put(store, default_catalogue(), [
+        UsageRecord(f"m{n}", datetime(2026, 3, 30, 12), "mock", "openai", "gpt-5.2",
+                    {"input_uncached": 1_000_000, "output_text": 0}, tier="standard")
+        for n in range(2)
+    ])  # fmt: skip
+    store.close()
+    return path
+
+
+PLACES = ("overview", "explore", "variants", "why", "anomalies", "forecast", "budgets",
+          "reconcile", "export")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_every_page_names_simulated_calls_apart(
+    name: str, show: Callable[..., AppTest], tested_too: Path
+) -> None:
+    app = show(
+        name, {"period": "All time", "as_of": "2026-03-31"}, db=tested_too, budgets=BUDGETS[:1]
+    )
+    assert "2 simulated calls ($3.50) not counted here" in text(app).replace("\\$", "$")

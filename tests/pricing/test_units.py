@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing import price_call
-from pricing.meters import METERS
+from pricing.meters import METERS, priced
 from pricing.money import InexactPrice, published_pico, usd_per
 
 AT = datetime(2026, 11, 1)
@@ -60,3 +60,23 @@ def test_a_price_a_million_is_never_rounded() -> None:
 def test_an_annotated_page_without_a_price_of_its_own_is_a_page() -> None:
     assert METERS["pages_annotated"].parent == "pages"
     assert METERS["pages"].parent is None
+
+
+@pytest.mark.parametrize(
+    ("meter", "units", "per_units", "per_words"),
+    [
+        ("input_uncached", "tokens", "1M tokens", "1M"),
+        ("web_search", "searches", "1,000 searches", "1,000"),
+        ("request", "requests", "1,000 requests", "1,000"),
+        ("audio_seconds", "seconds", "hour of audio", "hour"),
+        ("characters", "characters", "1M characters", "1M characters"),
+        ("pages", "pages", "1,000 pages", "1,000 pages"),
+        ("input_text_messages_kcount", "messages", "1,000 messages", "1,000 messages"),
+    ],
+)
+def test_what_a_price_is_for_is_said_in_one_place(
+    meter: str, units: str, per_units: str, per_words: str
+) -> None:
+    found = priced(meter)
+    assert found is not None
+    assert (found.units, found.per_units, found.per_words) == (units, per_units, per_words)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -90,22 +92,86 @@ def test_without_simulated_calls_nothing_is_said(store: Store, prices: Catalogue
     assert simulated(store.con) is None
 
 
-@pytest.mark.parametrize("command", ["unit", "showback", "export", "report-month"])
-def test_no_finance_answer_hides_them(
-    tokenbooks: Callable[..., tuple[int, str, str]], workdir: Path,
-    monkeypatch: pytest.MonkeyPatch, command: str,
-) -> None:  # fmt: skip
+BUDGET = """
+[[budgets]]
+name = "All"
+amount = "1 USD"
+"""
+ASKED: dict[str, list[str]] = {
+    "report": [], "compare": ["--variants", "gpt-5-mini"], "unit": [], "showback": [],
+    "export": ["csv", "--out", "e.csv"], "report-month": ["--out", "m.html"],
+    "anomalies": ["--period", "2026-03-01..2026-03-05"],
+    "forecast": ["--as-of", "2026-03-04", "--horizon", "5"],
+    "budget": ["--as-of", "2026-03-04"],
+    "why": ["--from", "2026-03-02", "--to", "2026-03-03"],
+    "reconcile": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def beside_real(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store with a real and a simulated call on 2 March, and another pair on 3 March."""
+    (workdir / "tokenbooks.toml").write_text(BUDGET)
     path, prices = workdir / "books.duckdb", default_catalogue()
     store = open_store(path)
     book.sync(store, prices)
     put(store, prices, [
-        UsageRecord(kind, datetime(2026, 3, 2, 12), kind, "openai", "gpt-5.2",
-                    {"input_uncached": 1000, "output_text": 0}, tier="standard")
-        for kind in ("table", "mock")
+        UsageRecord(f"{kind}{day}", datetime(2026, 3, day, 12), kind, "openai", "gpt-5.2",
+                    {"input_uncached": 1000, "output_text": 0}, tier="standard",
+                    source_cost_usd=Decimal("0.00175") if kind == "table" else None)
+        for kind in ("table", "mock") for day in (2, 3)
     ])  # fmt: skip
     store.close()
     monkeypatch.setenv("TOKENBOOKS_DB", str(path))
-    asked = {"export": ["csv", "--out", "e.csv"], "report-month": ["--out", "m.html"]}
-    code, _, said = tokenbooks(command, *asked.get(command, []))
+    return path
+
+
+@pytest.mark.parametrize("command", ASKED)
+def test_no_answer_hides_them(
+    tokenbooks: Callable[..., tuple[int, str, str]], beside_real: Path, command: str
+) -> None:
+    code, out, err = tokenbooks(command, *ASKED[command])
     assert code == 0
-    assert "1 simulated call" in said
+    said = "1 simulated call (" if command == "why" else "2 simulated calls ("
+    assert said in out + err
+    code, out, _ = tokenbooks(command, *ASKED[command], "--json")
+    assert code == 0
+    found = json.loads(out)
+    alone = {"calls": 2, "cost_usd": "0.0035", "in_total": False}
+    if command == "why":  # each period says its own
+        one = {**alone, "calls": 1, "cost_usd": "0.00175"}
+        assert [found[side]["simulated"] for side in ("from", "to")] == [one, one]
+    elif command == "budget":
+        assert found["budgets"][0]["spent_usd"] == "0.0035"
+        (note,) = found["notes"]
+        assert note == "budget 'All': 2 simulated calls ($0.0035) not counted here"
+    else:
+        assert found["simulated"] == alone
+
+
+def test_the_months_report_says_it_on_paper(
+    tokenbooks: Callable[..., tuple[int, str, str]], beside_real: Path, workdir: Path
+) -> None:
+    assert tokenbooks("report-month", "--out", "m.html")[0] == 0
+    page = (workdir / "m.html").read_text()
+    assert "2 simulated calls ($0.0035) not counted here.</p>" in page
+    assert "Exactly 0.0035 USD." in page
+
+
+def test_a_budget_of_a_test_run_says_that_nothing_is_billed(
+    tokenbooks: Callable[..., tuple[int, str, str]], workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workdir / "tokenbooks.toml").write_text(BUDGET)
+    path, prices = workdir / "books.duckdb", default_catalogue()
+    store = open_store(path)
+    book.sync(store, prices)
+    put(store, prices, [
+        UsageRecord("m", datetime(2026, 3, 2, 12), "mock", "openai", "gpt-5.2",
+                    {"input_uncached": 1000, "output_text": 0}, tier="standard")
+    ])  # fmt: skip
+    store.close()
+    monkeypatch.setenv("TOKENBOOKS_DB", str(path))
+    code, _, said = tokenbooks("budget", "--as-of", "2026-03-04")
+    assert code == 0
+    assert "budget 'All': 1 simulated call, from the mock endpoint" in said
+    assert "not a bill" in said

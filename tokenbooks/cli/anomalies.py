@@ -15,6 +15,7 @@ from tokenbooks.cli.common import (
     catalogue,
     names_of,
     reading,
+    say_simulated,
     scope,
     settings,
 )
@@ -48,10 +49,11 @@ def anomalies(
     """
     from dataclasses import replace
 
+    from budgets.spend.periods import Span
     from dashboards.forecasting.outlook import starting_day
     from dashboards.queries.anomalies import Rules, as_json, store_anomalies
     from dashboards.queries.scope import Scope
-    from dashboards.queries.spans import parse_span
+    from dashboards.queries.spans import parse_span, scope_of
 
     chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
@@ -71,6 +73,8 @@ def anomalies(
             store.con, catalogue(chosen), rules, since=since, until=until, zone=asked.zone,
             where=asked.where, by=names_of(by) or None,
         )  # fmt: skip
+        held = {k: list(v) for k, v in asked.where.items()}
+        apart = say_simulated(store, scope_of(Span(since, until), asked.zone, held))
     if json_:
         print_json(
             {
@@ -79,6 +83,7 @@ def anomalies(
                 "anomalies": [as_json(a) for a in found.reported],
                 "announced": [{**as_json(a), "because": why} for a, why in found.announced],
                 "history_days": found.days,
+                **apart,
             }
         )
     else:
@@ -157,22 +162,34 @@ def why(
     """Why cost moved: price, volume, mix, tier and cache effects that sum to the difference."""
     from dashboards.explain.effects import ORDER
     from dashboards.queries.explain import explain_periods
-    from dashboards.queries.spans import parse_span, show_span
+    from dashboards.queries.spans import parse_span, scope_of, show_span
     from pricing.money import plain, show_usd, usd
 
     chosen = settings(db)
     asked = scope(None, None, tz, where, chosen)
     old, new = (parse_span(text, zone=asked.zone) for text in (before, after))
+    held = {k: list(v) for k, v in asked.where.items()}
     with reading(db, chosen) as store:
-        made = explain_periods(
-            store.con, old, new, zone=asked.zone, by=names_of(by),
-            where={k: list(v) for k, v in asked.where.items()},
-        )  # fmt: skip
+        made = explain_periods(store.con, old, new, zone=asked.zone, by=names_of(by), where=held)
+        apart = [
+            say_simulated(store, scope_of(span, asked.zone, held), show_span(span))
+            for span in (old, new)
+        ]
     if json_:
         print_json(
             {
-                "from": {"since": old.since, "until": old.until, "cost_usd": usd(made.before)},
-                "to": {"since": new.since, "until": new.until, "cost_usd": usd(made.after)},
+                "from": {
+                    "since": old.since,
+                    "until": old.until,
+                    "cost_usd": usd(made.before),
+                    **apart[0],
+                },
+                "to": {
+                    "since": new.since,
+                    "until": new.until,
+                    "cost_usd": usd(made.after),
+                    **apart[1],
+                },
                 "difference_usd": usd(made.after - made.before),
                 "effects_usd": {name: plain(usd(made.effects[name])) for name in ORDER},
                 "new": {"/".join(g): plain(usd(v)) for g, v in made.new.items()},

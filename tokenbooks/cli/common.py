@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -223,11 +223,14 @@ def moment(text: str | None, option: str) -> datetime | None:
         raise AssertionError from error
 
 
-def say_simulated(store: Store, asked: Scope) -> None:
-    """A remark on standard error where simulated calls are left out, or are all there is."""
+def say_simulated(store: Store, asked: Scope, of: str = "") -> dict[str, Any]:
+    """A remark on standard error where simulated calls are left out, or are all there is (`of`
+    names the period it is about); the same for JSON, as `simulated`."""
     from dashboards.queries.simulated import simulated
     from tokenbooks.cli.output import note
 
     tested = simulated(store.con, asked)
-    if tested is not None:
-        note(tested.words())
+    if tested is None:
+        return {}
+    note(f"{of}: {tested.words()}" if of else tested.words())
+    return {"simulated": tested.as_json()}

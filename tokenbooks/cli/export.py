@@ -121,9 +121,9 @@ def export(
             from dashboards.exports.tables import export_table
 
             made = export_table(store.con, kind.value, out, asked, rows=rows.value, by=names_of(by))
-        say_simulated(store, asked)
+        apart = say_simulated(store, asked)
     if json_:
-        print_json(made.as_json())
+        print_json({**made.as_json(), **apart})
     else:
         _print(made, kind)
     if strict and (made.unpriced if kind is Kind.focus else made.unpriced_units):

@@ -17,6 +17,7 @@ from tokenbooks.cli.common import (
     day_of,
     names_of,
     reading,
+    say_simulated,
     scope,
     settings,
 )
@@ -87,6 +88,7 @@ def forecast(
             store.con, book, names, asked, horizon=(last - start).days, start=start,
             since=min(s.since for s in spans.values()),
         )  # fmt: skip
+        apart = say_simulated(store, base.history(asked))
     changed = base
     for text in price_change or []:
         changed = scenarios.apply_price_change(changed, text)
@@ -96,6 +98,7 @@ def forecast(
         changed = scenarios.apply_launch(changed, book, text)
     answer = _answer(base, names, spans, changed if changed is not base else None)
     answer["timezone"] = asked.zone
+    answer |= apart
     answer["notes"] = [*([remark] if remark else []), *base.notes]
     if json_:
         print_json(answer)

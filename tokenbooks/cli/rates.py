@@ -157,16 +157,10 @@ def show(
         note(f"also sold by {', '.join(sellers[len(chosen) :])} (--seller NAME, --all-sellers)")
 
 
-_PER = {
-    "token": "per 1M tokens", "search": "searches per 1,000", "request": "requests per 1,000",
-    "second": "audio per hour", "character": "characters per 1M", "page": "pages per 1,000",
-}  # fmt: skip
-
-
 def _units(meters: set[str]) -> str:
-    """What the prices of these meters are for."""
-    units = {METERS[m].unit if m in METERS else LISTED_ONLY[m][0] for m in meters}
-    return "; ".join(words for unit, words in _PER.items() if unit in units)
+    """What the prices of these meters are for: `per 1M tokens, 1,000 searches`."""
+    known = [m for name, m in (METERS | LISTED_ONLY).items() if name in meters]
+    return f"per {', '.join(dict.fromkeys(m.per_units for m in known))}"
 
 
 def _rate_order(rate: Any) -> tuple[Any, ...]:

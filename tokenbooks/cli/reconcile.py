@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokenbooks.cli.common import Db, Json, Since, Until, catalogue, reading, scope, settings
+from tokenbooks.cli.common import (
+    Db,
+    Json,
+    Since,
+    Until,
+    catalogue,
+    reading,
+    say_simulated,
+    scope,
+    settings,
+)
 from tokenbooks.cli.output import FINDING, MISUSE, count, fail, note, print_json, say, table
 
 if TYPE_CHECKING:
@@ -51,6 +61,7 @@ def reconcile(
     with reading(db, chosen) as store:
         calls = reconcile_calls(store.con, ("format", "seller"), asked)
         reports = reconcile_reports(store.con, catalogue(chosen), names, asked)
+        apart = say_simulated(store, asked)
     if not calls.rows and not reports.rows:
         fail(
             "nothing to compare with: no call states its own charge, and no cost report is "
@@ -65,6 +76,7 @@ def reconcile(
                 "reports": reports.as_json(),
                 "tolerance_percent": str(tolerance),
                 "within_tolerance": not over,
+                **apart,
             }
         )
     else:

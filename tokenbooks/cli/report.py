@@ -20,6 +20,7 @@ from tokenbooks.cli.common import (
     lake_of,
     moment,
     names_of,
+    say_simulated,
     scope,
     settings,
 )
@@ -167,8 +168,9 @@ def compare(
             wanted = question.seen_targets(store.con, book, asked)
     with asking(db, source, chosen, [], asked, targets=wanted) as store:
         answer = question.compare(store.con, book, targets, asked, at=when)
+        apart = say_simulated(store, asked)
     if json_:
-        print_json(answer.as_json())
+        print_json({**answer.as_json(), **apart})
         return
     print_comparison(answer)
 

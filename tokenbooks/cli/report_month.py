@@ -68,7 +68,7 @@ def report_month(
             rules=Rules.from_settings(chosen.anomalies), where=asked.where,
         )  # fmt: skip
         held = {name: list(values) for name, values in asked.where.items()}
-        say_simulated(store, scope_of(span, asked.zone, held))
+        apart = say_simulated(store, scope_of(span, asked.zone, held))
     html = render(facts)
     if out.suffix.lower() == ".pdf":
         print_pdf(html, out)
@@ -83,6 +83,7 @@ def report_month(
                 "unpriced_calls": total.unpriced_calls,
                 "anomalies": len(facts.anomalies.reported),
                 "budgets": {s.budget.name: s.state for s in facts.budgets},
+                **apart,
             }
         )  # fmt: skip
         return

@@ -64,9 +64,9 @@ def unit(
     with reading(db, chosen) as store:
         made = units(store.con, asked, task=task, success=won, user=user, top_by=top_by, top=top)
         convert = _converter(currency, chosen, asked, store.con)
-        say_simulated(store, asked)
+        apart = say_simulated(store, asked)
     if json_:
-        answer = made.as_json()
+        answer = {**made.as_json(), **apart}
         if convert is not None:
             answer["converted"] = {
                 "cost": convert(made.total.cost_pico).as_json(),
@@ -185,9 +185,9 @@ def showback(
     with reading(db, chosen) as store:
         made = statement(store.con, asked, how)
         convert = _converter(currency, chosen, asked, store.con)
-        say_simulated(store, asked)
+        apart = say_simulated(store, asked)
     if json_:
-        answer = made.as_json()
+        answer = {**made.as_json(), **apart}
         if convert is not None:
             answer["currency"] = convert.rate.as_json()
             for row, held in zip(answer["rows"], made.rows, strict=True):

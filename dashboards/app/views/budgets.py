@@ -299,7 +299,8 @@ else:
     else:
         overview(judged.statuses)
         for text in judged.notes:
-            st.caption(f":material/info: {text.replace(' (--as-of changes it)', '')}")
+            said = text.replace(" (--as-of changes it)", "").replace("$", "\\$")
+            st.caption(f":material/info: {said}")
         with st.grid(2, min_column_width=420):
             for number, status in enumerate(judged.statuses):
                 with st.container(border=True):

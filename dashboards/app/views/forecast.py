@@ -11,10 +11,11 @@ import streamlit as st
 
 from budgets.spend.periods import Span
 from dashboards.app import finance_charts, outlooks, parts, source, what_ifs
-from dashboards.app.filters import sidebar
+from dashboards.app.filters import sidebar, tested_notice
 from dashboards.app.outlooks import Ahead
 from dashboards.app.parts import Column
 from dashboards.forecasting.outlook import ForecastError
+from dashboards.queries.scope import Scope
 from ingest.traffic import ScenarioError
 from pricing.counting import CountingError
 
@@ -214,6 +215,7 @@ try:
 except ForecastError as error:
     parts.nothing(f"{str(error).capitalize()}.")
 else:
+    tested_notice(books, ahead.seen.history(Scope(zone=choice.zone, where=choice.where)))
     for note in ahead.notes:
         st.caption(f":material/info: {note}")
     if not ahead.seen.leaves(ahead.where):

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards.app import parts, source
 from dashboards.app.parts import Column
 from dashboards.queries.pricing import conditions, dates, listing, published
-from pricing.meters import METERS, TIERS
+from pricing.meters import TIERS, priced
 from pricing.rates import EPOCH
 
 books = source.current()
@@ -120,7 +120,7 @@ def history(seller: str, name: str) -> None:
         {
             "meter": r.meter,
             "price": published(r.meter, r.price),
-            "per": f"{METERS[r.meter].per:,} {METERS[r.meter].unit}s" if r.meter in METERS else "",
+            "per": meter.per_units if (meter := priced(r.meter)) else "",
             "tier": r.tier,
             "holds": dates(r),
             "conditions": conditions(r),

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from dashboards.app import parts, source
+from dashboards.app.filters import tested_notice
 from dashboards.app.parts import Column
 from dashboards.queries.reconcile import CAUSES, Reconciled, reconcile_calls, reconcile_reports
 from dashboards.queries.scope import Scope, show_value
@@ -98,6 +99,7 @@ def show(answer: Reconciled, name: str) -> None:
 
 calls = books.ask(reconcile_calls, ("format", "seller"), scope)
 reports = books.ask_priced(reconcile_reports, tuple(by), scope)
+tested_notice(books, scope, filters=False)
 if not calls.rows and not reports.rows:
     st.info(
         "Nothing to compare with in this period: no call states its own charge, and no cost "

@@ -112,7 +112,8 @@ made = explain(
     books.ask(cells, scope_of(before, choice.where), tuple(by)),
     books.ask(cells, scope_of(now, choice.where), tuple(by)),
 )
-tested_notice(books, scope_of(now, choice.where))
+for span in (before, now):
+    tested_notice(books, scope_of(span, choice.where), of=span.words())
 st.caption(f"Before: {before.words()}. Now: {now.words()}. Days in {choice.zone}.")
 if picked is None and now != choice.period:
     st.caption(
