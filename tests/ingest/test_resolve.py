@@ -49,7 +49,7 @@ calls = st.lists(
 
 
 @given(calls, calls)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_what_is_kept_is_what_the_prices_say(
     first: list[tuple[str, int, datetime, str | None]],
     second: list[tuple[str, int, datetime, str | None]],
