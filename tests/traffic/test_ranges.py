@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ingest.traffic import ScenarioError, fill_from_store, parse_scenario, schema, simulate
+from ingest.traffic import ScenarioError, fill_from_store, fit, parse_scenario, schema, simulate
 from ingest.traffic.scenarios.fitting import asks_failures
-from ingest.traffic.simulation.legs import build_legs
+from ingest.traffic.simulation.legs import Leg, build_legs
+from ingest.traffic.simulation.library import shaped_output
 from ingest.traffic.simulation.parameters import number_at, parameters, with_number
 from ingest.traffic.simulation.routing import drawn_shares
 from ingest.traffic.simulation.sobol import Z90
@@ -103,6 +107,147 @@ def test_the_ends_of_the_tornado_are_the_bills_at_the_ends(name: str) -> None:
     )
     assert line["low"] == pytest.approx(cost("0.2") / cost("0.4") - 1, abs=1e-6)
     assert line["high"] == pytest.approx(cost("0.8") / cost("0.4") - 1, abs=1e-6)
+
+
+# A number of each kind that is not a share: its low, middle and high end.
+COUNTS = {
+    "output n": ("rest", "[workloads.output]\nn = X", (1, 4)),
+    "output max_output": ("rest", "[workloads.output]\nmax_output = X", (50, 150)),
+    "output median_scale": ("rest", "[workloads.output]\nmedian_scale = X", (0.5, 2)),
+    "output tail_scale": ("rest", "[workloads.output]\ntail_scale = X", (0.5, 2)),
+    "cache lifetime_s": ("rest", "[workloads.cache]\nlifetime_s = X", (30, 4000)),
+    "cache min_tokens": ("rest", "[workloads.cache]\nlifetime_s = 3000\nmin_tokens = X",
+                         (400, 3000)),
+    "cache machines": ("rest", "[workloads.cache]\nmin_tokens = 0\nmachines = X", (1, 9)),
+    "session_spread": ("rest", "[workloads.structure]\nsession_spread = X", (0.2, 1.4)),
+}  # fmt: skip
+
+
+def counted(name: str, value: str) -> str:
+    """A chat with long histories and varying answers, with the number at ``value``."""
+    _, line, _ = COUNTS[name]
+    tables = {
+        "structure": "system_tokens = 400\nuser_tokens = 200\nturns = { p10 = 2, p50 = 6, p90 = "
+        "20 }\nturn_gap_s = { p10 = 10, p50 = 200, p90 = 2000 }\n",
+        "output": "tokens = { p10 = 50, p50 = 150, p90 = 600 }\nreasoning_tokens = 60\n",
+    }
+    table, _, key = line.partition("\n")
+    head = table.strip("[]").removeprefix("workloads.")
+    tables[head] = tables.get(head, "") + key.replace("X", value)
+    body = "".join(f"[workloads.{t}]\n{keys}\n" for t, keys in tables.items())
+    return (
+        'draws = 512\n[[workloads]]\nname = "w"\n[workloads.volume]\nsessions_per_day = 1000\n'
+        + body
+    )
+
+
+@pytest.mark.parametrize("name", list(COUNTS))
+def test_the_tornado_of_other_numbers_goes_from_bill_to_bill(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.traffic.simulation.synth.LIBRARY_CALLS", 800)
+
+    def leg(value: str, ranges: bool = False) -> Leg:
+        scenario = parse_scenario(counted(name, value))
+        return build_legs(scenario, scenario.workloads[0], "gpt-5.2", PRICES, ranges)[0][1]
+
+    low, high = COUNTS[name][2]
+    bills = [leg(f"{x!r}").central() for x in (low, (low * high) ** 0.5, high)]
+    got = leg(f"{{ p10 = {low}, p90 = {high} }}", ranges=True)
+    (drawn,) = got.params
+    assert drawn.name == name
+    ends = got.evaluate(np.array([[-Z90], [0.0], [Z90]]))["cost"]
+    assert ends.tolist() == pytest.approx(bills, rel=1e-9)
+    assert abs(ends[2] / ends[0] - 1) > 0.002
+
+
+def test_candidates_of_recorded_calls_multiply_what_was_recorded() -> None:
+    trace = Trace(np.arange(4), np.full(4, 100), np.array([10, 20, 30, 40]),
+                  reasoning_tokens=np.full(4, 5))  # fmt: skip
+    text = (
+        '[[workloads]]\nname = "w"\ntrace = "t.parquet"\n[workloads.volume]\n'
+        "sessions_per_day = 1\n[workloads.output]\nn = 3\nmax_output = 30"
+    )
+    shaped = shaped_output(trace, parse_scenario(text).workloads[0])
+    assert shaped.output_tokens.tolist() == [30, 60, 90, 90]
+    # The part that was thought stays the part it was.
+    assert shaped.reasoning_tokens.tolist() == [15, 15, 15, 11]
+
+
+@given(st.floats(0.01, 0.5), st.floats(1, 5))
+def test_a_range_of_drift_counts_as_the_root_of_its_mean_square(low: float, ratio: float) -> None:
+    high = low * ratio
+    drift = f"{{ p10 = {low}, p90 = {high} }}"
+    text = TEXT.format(top="", rest="", volume=f"drift = {drift}")
+    (drawn,) = parameters(parse_scenario(text).workloads[0], "gpt-5.2")
+    # By numbers: sd's drawn as a lognormal between the two.
+    at = np.exp(np.linspace(-6, 6, 4001) * np.log(ratio) / (2 * Z90)) * (low * high) ** 0.5
+    weight = np.exp(-(np.linspace(-6, 6, 4001) ** 2) / 2)
+    sd = float(np.sqrt((at**2 * weight).sum() / weight.sum()))
+    assert np.log(drawn.ends[1]) / Z90 == pytest.approx(sd, rel=1e-3)
+    assert drawn.ends[0] == pytest.approx(1 / drawn.ends[1])
+
+
+def test_a_peak_from_a_range_is_judged_by_its_p90() -> None:
+    text = TEXT.format(top="", rest="", volume="peak_over_mean = X")
+    limit = "[limits.default]\nrequests_per_minute = 60\n"
+    # 10,000 sessions of three calls a day are 20.8 a minute.
+    for peak, warned in (("2.8", False), ("2.9", True), ("{ p10 = 1, p90 = 2.9 }", True),
+                         ("{ p10 = 1, p90 = 2.8 }", False)):  # fmt: skip
+        said = row(text.replace("X", peak) + limit)["warnings"]
+        assert any("rate limit" in w for w in said) == warned, peak
+
+
+def test_the_store_tells_drift_peak_and_shapes() -> None:
+    text = (
+        '[[workloads]]\nname = "w"\n[workloads.volume]\nsessions_per_day = "from store"\n'
+        'drift = "from store"\npeak_over_mean = "from store"\nhour_shape = "from store"\n'
+        'weekday_shape = "from store"\n'
+    )
+    # Four weeks from a Monday, a call an hour by day (8 to 19) on working days.
+    hours = [d * 24 + h for d in range(28) if d % 7 < 5 for h in range(8, 20)]
+    start = 1_772_409_600  # 2026-03-02, a Monday
+    trace = Trace((np.array(hours) * 3600 + start) * 1_000_000, np.full(len(hours), 100),
+                  np.full(len(hours), 10), layout="store")  # fmt: skip
+    volume = fill_from_store(parse_scenario(text), trace).workloads[0].volume
+    assert volume.hour_shape == [0.0] * 8 + [2.0] * 12 + [0.0] * 4
+    assert volume.weekday_shape == [1.4] * 5 + [0.0] * 2
+    assert volume.drift == fit(trace).drift < 0.3 * (3 / 6) ** 0.5  # weeks were alike
+    assert volume.peak_over_mean is not None
+    short = trace.select(np.arange(20))
+    assert fill_from_store(parse_scenario(text), short).workloads[0].volume.hour_shape is None
+    with pytest.raises(ScenarioError, match="still 'from store'"):
+        row(text.replace('sessions_per_day = "from store"', "sessions_per_day = 5"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[workloads.cache]\nstep = { p10 = 1, p90 = 2 }", "cache.step: is a setting: it takes one"
+         " value, not a range"),
+        ("[workloads.cache]\nenabled = { p10 = 1, p90 = 2 }", "cache.enabled: is a setting"),
+        ('[workloads.cache]\nstep = "from store"', 'one value, not "from store"'),
+        ("[workloads.cache]\nmachines = 0.5", "cache.machines: must be at least 1, got 0.5"),
+    ],
+)  # fmt: skip
+def test_settings_take_one_value_and_say_so(line: str, said: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        parse_scenario(TEXT.format(top="", volume="", rest=line))
+
+
+def test_a_recording_is_not_described_besides() -> None:
+    text = TEXT.format(top='trace = "t.parquet"', volume="", rest="")
+    with pytest.raises(ScenarioError, match=r"workload w: trace draws recorded sessions, which "
+                       r"have their own structure, output.tokens: leave out"):  # fmt: skip
+        parse_scenario(text)
+
+
+def test_a_shape_has_a_number_for_each_hour() -> None:
+    for count in (23, 25):
+        text = TEXT.format(top="", rest="", volume=f"hour_shape = {[1] * count}")
+        said = f"volume.hour_shape: must have 24 entries, not {count}"
+        with pytest.raises(ScenarioError, match=said):
+            parse_scenario(text)
 
 
 def test_ramp_days_and_compaction_tokens_take_ranges() -> None:

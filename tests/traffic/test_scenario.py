@@ -36,7 +36,7 @@ def test_the_least_scenario():
         (LEAST + "calls_per_day = 3\n", "exactly one of"),
         (LEAST + "[workloads.tiers]\nbatch = 0.7\nflex = 0.4\n", "add up to more than 1"),
         (LEAST + '[workloads.output]\neffort = "hihg"\n', "got 'hihg'; did you mean 'high'"),
-        (LEAST + "hour_shape = [1, 2]\n", "at least 24"),
+        (LEAST + "hour_shape = [1, 2]\n", "must have 24 entries, not 2"),
         ("days = 30\n", "workloads"),
         ("days = [\n", "not valid TOML"),
         (LEAST + "[workloads.output]\ntokens = { p10 = 9, p50 = 3, p90 = 4 }\n", "not decrease"),
@@ -70,7 +70,8 @@ def problems(text: str) -> list[str]:
             "tokens = { p10 = 1, p80 = 5 }",
             ["tokens.p90: is missing", "tokens.p80: unknown key 'p80'; did you mean 'p90'?"],
         ),
-        ("n = 1.5", ["output.n: must be a whole number, got 1.5"]),
+        ("n = 0.5", ["output.n: must be at least 1, got 0.5"]),
+        ("n = { p10 = 0.5, p90 = 2 }", ["output.n.p10: must be at least 1, got 0.5"]),
         # A key of another table is sent home rather than to its nearest neighbour.
         ("turns = 4", ["output.turns: unknown key 'turns'; it belongs in [workloads.structure]"]),
         ("days = 4", ["output.days: unknown key 'days'; it belongs at the top of the file"]),

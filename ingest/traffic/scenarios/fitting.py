@@ -182,7 +182,7 @@ def fill_from_store(
     got: Fit | None = None
     loads: list[Workload] = []
     for workload in scenario.workloads:
-        data = workload.model_dump(mode="json")
+        data = workload.model_dump(mode="json", exclude_unset=True)
         for place in _asked(workload):
             got = got or fit(trace)
             thinking = trace.reasoning_tokens
@@ -194,6 +194,10 @@ def fill_from_store(
                 "output.tokens": _percentiles(visible),
                 "output.reasoning_tokens": 0 if thinking is None else _percentiles(thinking),
                 "structure.turns": got.calls_per_session,
+                "volume.drift": got.drift,
+                "volume.peak_over_mean": got.peak_over_mean,
+                "volume.hour_shape": got.hour_shape and list(got.hour_shape),
+                "volume.weekday_shape": got.weekday_shape and list(got.weekday_shape),
                 **(dict(zip(_FAILURES, failures, strict=True)) if failures else {}),
             }
             if place not in known:

@@ -51,6 +51,13 @@ class ShareRange(Range):
     p90: float = Field(gt=0, le=1)
 
 
+class CountRange(Range):
+    """An uncertain number of things of which there is at least one."""
+
+    p10: float = Field(ge=1)
+    p90: float = Field(ge=1)
+
+
 class Change(Strict):
     """An uncertain growth: below p10 with 10 % and above p90 with 10 %; -0.1 is a tenth less."""
 
@@ -107,6 +114,12 @@ SomePart = Annotated[
 Positive = Annotated[
     Annotated[float, Field(gt=0), Tag(PLAIN)]
     | Annotated[Range, Tag(RANGE)]
+    | Annotated[Literal["from store"], Tag(STORED)],
+    Discriminator(number_form),
+]
+Several = Annotated[
+    Annotated[float, Field(ge=1), Tag(PLAIN)]
+    | Annotated[CountRange, Tag(RANGE)]
     | Annotated[Literal["from store"], Tag(STORED)],
     Discriminator(number_form),
 ]
@@ -172,6 +185,13 @@ def middle(value: Number | Growth) -> float:
     if isinstance(value, str):
         raise ScenarioError("a number is still 'from store'; fill it in from a store first")
     return geometric_middle(value.p10, value.p90) if isinstance(value, Range) else float(value)
+
+
+def numbers_of(shape: list[float] | str | None) -> list[float] | None:
+    """A shape's numbers; ScenarioError while they are to come from the store."""
+    if isinstance(shape, str):
+        raise ScenarioError("a shape is still 'from store'; fill it in from a store first")
+    return shape
 
 
 def highest(value: float | Range | str) -> float:

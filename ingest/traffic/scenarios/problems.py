@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from ingest.traffic.scenarios.numbers import (
     FAMILY,
+    FROM_STORE,
     PLAIN,
     QUANTILES,
     STORED,
@@ -77,8 +78,14 @@ def _words(error: Any, path: list[Any], data: Mapping[str, Any], top: type[BaseM
         field = _field_at(path, data, top)
         long = field is not None and FAMILY in repr(field.annotation) + repr(field.metadata)
         return f"{_A_LENGTH if long else _A_NUMBER}, got {given!r}"
+    if _is_uncertain(given):
+        return f"is a setting: it takes one value, not {_form(given)}"
     if kind in ("model_type", "dict_type", "model_attributes_type"):
         return f"must be a table, got {given!r}"
+    if kind in ("too_short", "too_long"):
+        bounds = error["ctx"]
+        wanted = bounds.get("min_length", bounds.get("max_length"))
+        return f"must have {wanted} entries, not {bounds['actual_length']}"
     if kind.startswith("date"):
         return f"must be a day such as 2026-12-01, got {given!r}"
     message = message[0].lower() + message[1:]
@@ -88,6 +95,17 @@ def _words(error: Any, path: list[Any], data: Mapping[str, Any], top: type[BaseM
     if isinstance(given, Mapping | list):
         return message
     return f"{message}, got {given!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _is_uncertain(given: Any) -> bool:
+    """Whether a range or "from store" was given."""
+    if isinstance(given, Mapping):
+        return bool({"p10", "p90"} & given.keys())
+    return given == FROM_STORE
+
+
+def _form(given: Any) -> str:
+    return "a range" if isinstance(given, Mapping) else f'"{FROM_STORE}"'
 
 
 def _choices(message: str) -> list[str]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -35,6 +35,7 @@ from ingest.traffic.scenarios.numbers import (
     Part,
     Positive,
     ScenarioError,
+    Several,
     SomePart,
     Strict,
     highest,
@@ -42,6 +43,9 @@ from ingest.traffic.scenarios.numbers import (
 )
 from ingest.traffic.scenarios.problems import explained
 
+Stored = Literal["from store"]
+Hours = Annotated[list[NonNegative], Field(min_length=24, max_length=24)]
+Week = Annotated[list[NonNegative], Field(min_length=7, max_length=7)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -59,13 +63,13 @@ class Volume(Strict):
     turns_per_day: Number | None = None
     calls_per_day: Number | None = None
     growth_per_month: Growth = 0.0
-    hour_shape: list[NonNegative] | None = Field(default=None, min_length=24, max_length=24)
-    weekday_shape: list[NonNegative] | None = Field(default=None, min_length=7, max_length=7)
+    hour_shape: Hours | Stored | None = None
+    weekday_shape: Week | Stored | None = None
     ramp_days: Number = 0
     ramp_start: Part = 0.1
-    drift: NonNegative = 0.0
+    drift: Number = 0.0
     period: Literal["next", "same"] = "same"
-    peak_over_mean: NonNegative | None = None
+    peak_over_mean: Number | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Volume:
@@ -98,11 +102,12 @@ class Structure(Strict):
     history: bool = True
     turn_gap_s: Length = 60
     call_gap_s: Length = 8
-    session_spread: NonNegative = 0.5
+    session_spread: Number = 0.5
 
 
 class Output(Strict):
-    """What comes back. `tokens` is visible output a call at `reference_effort`."""
+    """What comes back. `tokens` is visible output a call at `reference_effort`; all of it comes
+    `n` times, of recorded calls too."""
 
     tokens: Length = 300
     reasoning_tokens: Length = 0
@@ -110,8 +115,8 @@ class Output(Strict):
     reference_effort: Effort = "medium"
     median_scale: Number = 1.0
     tail_scale: Number = 1.0
-    max_output: int | None = Field(default=None, gt=0)
-    n: int = Field(default=1, ge=1)
+    max_output: Positive | None = None
+    n: Several = 1
 
 
 class Failures(Strict):
@@ -142,10 +147,10 @@ class Cache(Strict):
 
     enabled: bool = True
     scope: Literal["all", "session"] = "all"
-    lifetime_s: NonNegative | None = None
-    min_tokens: int | None = Field(default=None, ge=0)
+    lifetime_s: Number | None = None
+    min_tokens: Number | None = None
     step: int | None = Field(default=None, ge=1)
-    machines: int = Field(default=1, ge=1)
+    machines: Several = 1
     stable_prefix: bool = True
 
 
@@ -217,7 +222,7 @@ class Workload(Strict):
     variant: str | None = None
     trace: str | None = None
     trace_block_size: int | None = Field(default=None, gt=0)
-    recency: NonNegative = 0.0
+    recency: Number = 0.0
     volume: Volume
     structure: Structure = Structure()
     output: Output = Output()
@@ -239,6 +244,21 @@ class Workload(Strict):
         _at_most_all(self.routing)
         if self.fallback_rate and self.fallback_variant is None:
             raise ValueError("fallback_rate needs fallback_variant")
+        return self
+
+    @model_validator(mode="after")
+    def _recorded_or_made(self) -> Workload:
+        """What recorded sessions bring with them may not be given beside, to be ignored."""
+        if self.trace is None:
+            return self
+        tables = [t for t in ("structure", "images", "compaction") if t in self.model_fields_set]
+        keys = [f"output.{k}" for k in ("tokens", "reasoning_tokens")
+                if k in self.output.model_fields_set]  # fmt: skip
+        if said := [*tables, *keys]:
+            raise ValueError(
+                f"trace draws recorded sessions, which have their own {', '.join(said)}: leave out "
+                "one or the other"
+            )
         return self
 
 

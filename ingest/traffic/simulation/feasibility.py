@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import Prices
+from ingest.traffic.scenarios.numbers import highest, numbers_of
 from ingest.traffic.scenarios.scenario import Scenario, Workload
 from ingest.traffic.simulation.workloads import is_input
 from pricing.caching import rule_for
@@ -27,11 +28,11 @@ PEAK_OVER_MEAN = 3.0
 
 
 def peak_factor(workload: Workload) -> float:
-    """Requests of the busiest minute over the mean minute."""
+    """Requests of the busiest minute over the mean minute; of a range, its P90."""
     v = workload.volume
     if v.peak_over_mean is not None:
-        return v.peak_over_mean
-    shape = v.hour_shape
+        return highest(v.peak_over_mean)
+    shape = numbers_of(v.hour_shape)
     hours = max(shape) / (sum(shape) / 24) if shape and sum(shape) > 0 else 1.0
     return max(PEAK_OVER_MEAN, 1.5 * hours)
 
@@ -60,17 +61,18 @@ def warnings_for(
             sheet = prices.sheet(leg.variant, scenario.start, "standard", scenario.seller)
             if sheet is None:
                 continue
-            longest = leg.means.peak_input + (leg.workload.output.max_output or 0)
+            cap = leg.workload.output.max_output
+            cap = None if cap is None else highest(cap)
+            longest = leg.means.peak_input + (cap or 0)
             if sheet.context_window is not None and longest > sheet.context_window:
                 out.append(
                     f"context window: {leg.workload.name} reaches {longest:,.0f} tokens on "
                     f"{leg.variant}, which takes {sheet.context_window:,}"
                 )
-            cap = leg.workload.output.max_output
             if sheet.max_output is not None and cap is not None and cap > sheet.max_output:
                 out.append(
-                    f"maximum output: {leg.workload.name} asks for {cap:,} tokens, {leg.variant} "
-                    f"gives at most {sheet.max_output:,}"
+                    f"maximum output: {leg.workload.name} asks for {cap:,.0f} tokens, "
+                    f"{leg.variant} gives at most {sheet.max_output:,}"
                 )
             if sheet.retired is not None and sheet.retired <= end:
                 out.append(f"retired: {leg.variant} is not served from {sheet.retired} on")

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ingest.traffic.prices import Prices
 from ingest.traffic.replaying import meter_counts
 from ingest.traffic.scenarios.efforts import effort_factors, effort_ratio
-from ingest.traffic.scenarios.numbers import ScenarioError, middle
+from ingest.traffic.scenarios.numbers import ScenarioError, middle, numbers_of
 from ingest.traffic.scenarios.scenario import Scenario, Workload
 from ingest.traffic.simulation.library import (
     month_shape,
@@ -232,7 +232,7 @@ def _starts(
              for d in range(1, whole + 1)]  # fmt: skip
     weight = np.diff([0.0, *until])
     day = rng.choice(whole, size=n, p=weight / weight.sum())
-    shape = workload.volume.hour_shape or [1.0] * 24
+    shape = numbers_of(workload.volume.hour_shape) or [1.0] * 24
     cumulative = np.concatenate(([0.0], np.cumsum(shape))) / sum(shape)
     part = np.interp(rng.random(n), cumulative, np.arange(25) / 24)
     part *= np.where(day + 1 > scenario.days, scenario.days - day, 1.0)

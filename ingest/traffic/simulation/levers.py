@@ -66,7 +66,7 @@ def levers_for(scenario: Scenario, prices: Prices) -> list[Lever]:
                   "what changes (dates, names) moves behind what stays the same",
                   each(_set("cache", stable_prefix=True, enabled=True)))
         )  # fmt: skip
-    if any(w.cache.machines > 1 for w in loads):
+    if any(middle(w.cache.machines) > 1 for w in loads):
         out.append(Lever("sticky routing (cache key)", "calls with the same beginning reach one "
                          "machine", each(_set("cache", machines=1))))  # fmt: skip
     rule = rule_for(scenario.variants[0], scenario.start)

@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 
 from ingest.traffic.scenarios.lengths import mean_of
-from ingest.traffic.scenarios.numbers import ScenarioError, middle
-from ingest.traffic.scenarios.scenario import Volume, Workload
+from ingest.traffic.scenarios.numbers import ScenarioError, middle, numbers_of
+from ingest.traffic.scenarios.scenario import Cache, Volume, Workload
 from ingest.traffic.simulation.synth import (
     calls_per_session,
     library_size,
@@ -53,6 +53,9 @@ def sessions_of(workload: Workload, variant: str, seed: int) -> Trace:
     """The workload's sessions: recorded ones at the scenario's rate, or made ones."""
     if workload.trace is None:
         plain = workload.model_copy(update={k: v for k, v in _IRRELEVANT.items() if v is None})
+        plain = plain.model_copy(
+            update={"cache": Cache(stable_prefix=workload.cache.stable_prefix)}
+        )
         plain = Workload.model_validate({**plain.model_dump(mode="json"), **_IRRELEVANT})
         return _made(plain.model_dump_json(), variant, seed)
     trace = _recorded(workload.trace, workload.trace_block_size)
@@ -97,7 +100,9 @@ def shaped_output(trace: Trace, workload: Workload) -> Trace:
         g = np.log(t / m) / np.log(p90 / p50) if p90 > p50 and m > 0 and t > 0 else 0.0
         out = out * m * np.where(out > 0, np.maximum(out, 1) / max(p50, 1), 1.0) ** g
     if o.max_output is not None and workload.trace is not None:
-        out = np.minimum(out, o.max_output * o.n)
+        out = np.minimum(out, middle(o.max_output))
+    if workload.trace is not None:
+        out *= middle(o.n)
     new = np.round(out).astype(np.int64)
     thinking = trace.reasoning_tokens
     if thinking is not None:
@@ -127,7 +132,7 @@ def month_shape(volume: Volume, start: date, days: float) -> float:
     >>> month_shape(Volume(sessions_per_day=1), date(2026, 12, 1), 30)
     30.0
     """
-    week = volume.weekday_shape or [1.0] * 7
+    week = numbers_of(volume.weekday_shape) or [1.0] * 7
     mean = sum(week) / 7
     if mean <= 0:
         raise ScenarioError("weekday_shape needs a positive entry")

@@ -35,7 +35,12 @@ STRUCTURAL = (
     "tool_result_tokens", "turn_gap_s", "call_gap_s",
 )  # fmt: skip
 
-_COMPACTION = ("compaction.at_tokens", "compaction.keep_share")
+# The same of made sessions' other tables, and of recorded ones too.
+_MADE = ("structure.session_spread", "images.per_turn", "images.tokens_each",
+         "compaction.at_tokens", "compaction.keep_share")  # fmt: skip
+_ANYWHERE = ("tiers.batch", "tiers.flex", "tiers.priority", "output.median_scale",
+             "output.tail_scale", "output.max_output", "output.n", "cache.lifetime_s",
+             "cache.min_tokens", "cache.machines", "recency")  # fmt: skip
 # Numbers of the failures, in the order they are drawn.
 RATES = ("retry_rate", "failed_rate", "failed_input_share")
 
@@ -83,10 +88,11 @@ def parameters(
                 for x in (g.p10, middle(g), g.p90)
             )
             out.append(Parameter(name, "volume", (low / mid, high / mid)))
-    drift = v.drift * float(np.sqrt(beyond_record(workload, days)))
+    drift = _typical(v.drift) * float(np.sqrt(beyond_record(workload, days)))
     if drift:
         end = float(np.exp(Z90 * drift))
         out.append(Parameter("drift between periods", "volume", (1 / end, end)))
+    places = _ANYWHERE
     if workload.trace is None:
         for name, kind in (("tokens", "output"), ("reasoning_tokens", "reasoning")):
             r = uncertain(getattr(o, name))
@@ -102,18 +108,11 @@ def parameters(
             if r is None or counted:
                 continue
             out.append(_made_again(workload, f"structure.{name}", value, r))
-        for place in ("images.per_turn", "images.tokens_each", *_COMPACTION):
-            value = number_at(workload, place)
-            if isinstance(value, Range):
-                out.append(_made_again(workload, place, value, value))
-    for name in ("batch", "flex", "priority"):
-        value = getattr(workload.tiers, name)
+        places = (*_MADE, *_ANYWHERE)
+    for place in places:
+        value = number_at(workload, place)
         if isinstance(value, Range):
-            out.append(_made_again(workload, f"tiers.{name}", value, value))
-    for name in ("median_scale", "tail_scale"):
-        value = getattr(o, name)
-        if isinstance(value, Range):
-            out.append(Parameter(f"output {name}", "output", _ends(value)))
+            out.append(_made_again(workload, place, value, value))
     if o.effort != o.reference_effort:
         ratio = effort_ratio(variant, o.reference_effort, o.effort)
         out.append(
@@ -125,6 +124,18 @@ def parameters(
         if isinstance(r, Range):
             out.append(_rate(workload, name, r))
     return out + _shares(workload)
+
+
+def _typical(drift: Number) -> float:
+    """A drift as one sd: of a range, the root of the mean square of what lies in it.
+
+    >>> _typical(0.2), round(_typical(Range(p10=0.1, p90=0.4)), 3)
+    (0.2, 0.268)
+    """
+    if not isinstance(drift, Range):
+        return middle(drift)
+    sigma = float(np.log(drift.p90 / drift.p10)) / (2 * Z90)
+    return middle(drift) * float(np.exp(sigma * sigma))
 
 
 def _rate(workload: Workload, name: str, r: Range) -> Parameter:

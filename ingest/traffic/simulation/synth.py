@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.scenarios.lengths import mean_of, quantile_of
-from ingest.traffic.scenarios.numbers import Length, ScenarioError, middle
+from ingest.traffic.scenarios.numbers import Length, ScenarioError, middle, numbers_of
 from ingest.traffic.scenarios.scenario import Structure, Workload
 from ingest.traffic.simulation.sobol import normal
 from ingest.traffic.traces.trace import Trace
@@ -100,11 +100,11 @@ def make_sessions(
     system, tools = shared or shared_tokens(s, variant)
     rng = np.random.default_rng(seed)
     span_days = max(sessions / max(sessions_per_day, 1e-9), 1e-6)
-    starts = np.sort(_starts(rng, sessions, span_days, workload.volume.hour_shape))
+    starts = np.sort(_starts(rng, sessions, span_days, numbers_of(workload.volume.hour_shape)))
     # One stratified uniform a session and trait: small libraries keep their means.
     trait = (np.argsort(rng.random((3, sessions)), axis=1) + rng.random((3, sessions))) / sessions
     turns = np.maximum(np.round(quantile_of(s.turns, trait[0])), 1).astype(np.int64)
-    spread = s.session_spread
+    spread = middle(s.session_spread)
     size = np.exp(spread * normal(trait[1]) - spread * spread / 2)
     pace = np.exp(spread * normal(trait[2]) - spread * spread / 2)
     draw = _Draws(workload, rng)
@@ -112,7 +112,7 @@ def make_sessions(
     fresh = _FIRST_OWN
     at_tokens, keep = workload.compaction.at_tokens, middle(workload.compaction.keep_share)
     limit = None if at_tokens is None else middle(at_tokens)
-    output = workload.output
+    times = middle(workload.output.n)
     for k in range(sessions):
         head_ids, head_len = [_SYSTEM, _TOOLS], [system, tools]
         if not workload.cache.stable_prefix:
@@ -153,8 +153,8 @@ def make_sessions(
                     ids, lens = head_ids + past_ids + now_ids, head_len + past_len + now_len
                     total = sum(lens)
                 reply, thinking = draw.reply()
-                billed = (reply + thinking) * output.n
-                rows.append((now, k, total, billed, thinking * output.n, ids, lens, turn + 1))
+                billed, thought = round((reply + thinking) * times), round(thinking * times)
+                rows.append((now, k, total, billed, thought, ids, lens, turn + 1))
             if s.history:
                 # What was retrieved is dropped from history; the rest stands at a new place.
                 moved = now_ids[1:]
@@ -204,6 +204,7 @@ class _Draws:
         self.left: dict[str, list[float]] = {}
         self.per_image = middle(workload.images.tokens_each)
         self.images_mean = middle(workload.images.per_turn)
+        self.cap = None if o.max_output is None else round(middle(o.max_output))
 
     def __call__(self, name: str) -> float:
         block = self.left.get(name)
@@ -223,7 +224,7 @@ class _Draws:
     def reply(self) -> tuple[int, int]:
         """Visible and reasoning tokens of one answer, within the maximum output."""
         visible, thinking = round(self("output")), round(self("reasoning"))
-        cap = self.workload.output.max_output
+        cap = self.cap
         if cap is not None and visible + thinking > cap:
             thinking = min(thinking, cap)
             visible = cap - thinking

@@ -80,9 +80,10 @@ def prepare(
     cached = np.zeros(trace.requests, dtype=np.int64)
     if rule.caches and trace.has_blocks:
         partition = None
-        if workload.cache.machines > 1:
+        machines = round(middle(workload.cache.machines))
+        if machines > 1:
             draw = np.random.default_rng(seed + 1)
-            partition = draw.integers(0, workload.cache.machines, trace.requests)
+            partition = draw.integers(0, machines, trace.requests)
         if route is not None:
             partition = route.codes + len(route.variants) * (0 if partition is None else partition)
         scope = "session" if trace.own_clocks else workload.cache.scope
@@ -102,10 +103,10 @@ def prepare(
     codes, rows = np.unique(trace.sessions, return_inverse=True)
     n = len(codes)
     weights = np.ones(n)
-    if workload.recency > 0:
+    if (recency := middle(workload.recency)) > 0:
         begin = np.full(n, np.iinfo(np.int64).max)
         np.minimum.at(begin, rows, trace.time_us)
-        weights = recent_weights(begin, workload.recency)
+        weights = recent_weights(begin, recency)
     w = weights / weights.sum()
 
     def per_session(values: npt.NDArray[np.generic]) -> FloatArray:
@@ -152,13 +153,15 @@ def cache_rule(workload: Workload, variant: str, day: date) -> tuple[AppliedRule
     c = workload.cache
     if not c.enabled:
         return NO_CACHE, ()
-    rule = applied_rule(variant, day, ttl=c.lifetime_s, min_tokens=c.min_tokens, step=c.step)
-    if c.lifetime_s is not None:
+    ttl = None if c.lifetime_s is None else middle(c.lifetime_s)
+    least = None if c.min_tokens is None else round(middle(c.min_tokens))
+    rule = applied_rule(variant, day, ttl=ttl, min_tokens=least, step=c.step)
+    if ttl is not None:
         # A lifetime of one's own keeps the variant's minimum and step.
         own = applied_rule(variant, day)
         rule = replace(
             rule,
-            min_tokens=own.min_tokens if c.min_tokens is None else c.min_tokens,
+            min_tokens=own.min_tokens if least is None else least,
             step=own.step if c.step is None else c.step,
         )
     if rule.source == "unknown":
