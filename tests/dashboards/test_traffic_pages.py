@@ -247,6 +247,8 @@ def test_an_uploaded_scenario_opens_no_file_of_this_machine(line: str) -> None:
     text = scenario_text(Answers()).replace('name = "chat"', f'name = "chat"\n{line}')
     if line.startswith("structure"):
         text = text.replace(line, "").replace("system_tokens = 800", 'system_file = "../secret"')
+    if line.startswith("trace"):  # recorded sessions have no other structure or lengths
+        text = f'[[workloads]]\nname = "w"\n{line}\n[workloads.volume]\nsessions_per_day = 1\n'
     with pytest.raises(ScenarioError, match="names a file, which this page does not open"):
         uploaded_scenario(text)
 
