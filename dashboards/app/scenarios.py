@@ -36,12 +36,16 @@ MOST_WORKLOADS = 5
 LONGEST_SCENARIO = 100_000
 LONGEST_LINK = 6_000
 MOST_DRAWS = 16_384
+Ends = tuple[float, float]
+LEAST_SHARE = 0.01
+"""Ranges begin above 0."""
 FROM_STORE_TEXT = '"from store"'
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the form asks. Counts in tokens, shares as fractions of one, growth a month.
+    """What the form asks. Counts in tokens, shares as fractions of one (with two ends: P10 and P90,
+    equal where sure), growth a month.
 
     ``more`` are further workloads; of those only what `_workload` takes from a workload counts.
     """
@@ -70,6 +74,9 @@ class Answers:
     caching: bool = True
     stable_prefix: bool = True
     cap_usd: float = 0.0
+    success: Ends = (1.0, 1.0)
+    can_wait: Ends = (0.0, 0.0)
+    easy: Ends = (0.0, 0.0)
     name: str = "chat"
     more: tuple[Answers, ...] = ()
 
@@ -80,6 +87,18 @@ def number(value: float, sureness: str) -> str:
     if factor == 1.0 or not value:
         return f"{value:g}"
     return f"{{ p10 = {value / factor:g}, p90 = {value * factor:g} }}"
+
+
+def part(ends: Ends) -> str:
+    """A share as TOML: itself, or its range.
+
+    >>> part((0.2, 0.2)), part((0.0, 0.5))
+    ('0.2', '{ p10 = 0.01, p90 = 0.5 }')
+    """
+    low, high = ends
+    if low == high:
+        return f"{low:g}"
+    return f"{{ p10 = {max(low, LEAST_SHARE):g}, p90 = {high:g} }}"
 
 
 def scenario_text(a: Answers) -> str:
@@ -100,11 +119,14 @@ def scenario_text(a: Answers) -> str:
 
 
 def _workload(load: Answers, general: Answers) -> list[str]:
-    """One workload; how sure, growth, effort's reference and caching are asked once for all."""
+    """One workload; how sure, success, growth, effort's reference and caching are asked once."""
     return [
         "",
         "[[workloads]]",
         f"name = {json.dumps(load.name)}",
+        f"success_rate = {part(general.success)}     # of the sessions",
+        f"can_wait = {part(general.can_wait)}         # could be sent as batch or flex",
+        f"easy_share = {part(general.easy)}       # a smaller variant would do",
         "",
         "[workloads.volume]",
         f"users = {number(load.users, general.users_sure)}",
@@ -218,15 +240,17 @@ def result_csv(answer: dict[str, Any]) -> str:
     write = csv.writer(out, lineterminator="\n")
     write.writerow(
         ["variant", "status", *(f"cost_usd_{p}" for p in (*levels, "p99")), "cost_per_session_usd",
-         "cost_per_successful_task_usd", "cached_share",
+         "cost_per_successful_task_usd", *(f"successful_task_usd_{p}" for p in ("p10", "p90")),
+         "cached_share",
          *(f"{kind}_tokens_{p}" for kind in kinds for p in levels)]
     )  # fmt: skip
     for v in answer["variants"]:
         cost, tokens = v["cost_usd"] or {}, v.get("tokens", {})
+        task = v.get("successful_task_usd", {})
         write.writerow(
             [v["variant"], v["status"], *(cost.get(p) for p in (*levels, "p99")),
              v.get("cost_per_session_usd"), v.get("cost_per_successful_task_usd"),
-             v.get("cached_share"),
+             task.get("p10"), task.get("p90"), v.get("cached_share"),
              *(tokens.get(kind, {}).get(p) for kind in kinds for p in levels)]
         )  # fmt: skip
     return out.getvalue()
@@ -262,11 +286,14 @@ def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
     for v in answer["variants"]:
         cost = v["cost_usd"] or {}
         tokens = v.get("tokens", {})
+        task = v.get("successful_task_usd", {})
         rows.append(
             {
                 "variant": v["variant"],
                 **{p: _pico(cost.get(p)) for p in ("p10", "p50", "p90", "p99")},
                 "session": _pico(v.get("cost_per_session_usd")),
+                "task": _pico(v.get("cost_per_successful_task_usd")),
+                **{f"task_{p}": _pico(task.get(p)) for p in ("p10", "p90")},
                 "cached": v.get("cached_share"),
                 **{k: tokens.get(k, {}).get("p50") for k in ("input", "output", "reasoning")},
                 "status": v.get("reason") or v["status"],
@@ -279,9 +306,36 @@ def lever_rows(levers: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Levers that save something, largest first; all together last."""
     return [
         {"lever": v["lever"], "saves": _pico(v["saving_usd"]), "share": v["saving"],
+         **{p: _pico(v.get(f"saving_{p}_usd")) for p in ("p10", "p90")},
          "assumes": v["assumes"]}
         for v in levers if v["saving"] >= 0.002
     ]  # fmt: skip
+
+
+def lifetime_rows(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The bill if cache entries live as short or as long as the provider's words allow; nothing
+    where that moves it by less than a percent."""
+    found = row.get("cache_lifetime", [])
+    costs = [float(f["cost_usd"]) for f in found]
+    if not costs or max(costs) - min(costs) < 0.01 * max(costs):
+        return []
+    return [
+        {"lifetime": lifetime(f["lifetime_s"]), "cost": _pico(f["cost_usd"]),
+         "assumed": "assumed here" if f["assumed"] else ""}
+        for f in found
+    ]  # fmt: skip
+
+
+def lifetime(seconds: float) -> str:
+    """A lifetime in words.
+
+    >>> lifetime(300), lifetime(3600), lifetime(86400), lifetime(45)
+    ('5 min', '1 h', '24 h', '45 s')
+    """
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit and seconds % unit == 0:
+            return f"{seconds / unit:g} {name}"
+    return f"{seconds:g} s"
 
 
 def tornado_rows(row: dict[str, Any]) -> list[dict[str, Any]]:

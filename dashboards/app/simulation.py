@@ -16,6 +16,7 @@ from dashboards.app.parts import Column
 from dashboards.app.scenarios import (
     fan,
     lever_rows,
+    lifetime_rows,
     result_csv,
     tornado_centre,
     tornado_rows,
@@ -56,6 +57,7 @@ def headline(first: dict[str, Any], answer: dict[str, Any]) -> None:
         st.metric("80 % confidence", f"{words(cost['p10'])} – {words(cost['p90'])}",
                   help="P10 to P90.")  # fmt: skip
         st.metric("A session", words(first["cost_per_session_usd"]))
+        _task_metric(first)
         st.metric("From the cache", parts.share(first["cached_share"]),
                   help="Share of input tokens.")  # fmt: skip
     if answer["cheapest"] != first["variant"]:
@@ -64,6 +66,16 @@ def headline(first: dict[str, Any], answer: dict[str, Any]) -> None:
             f"**{best['variant']}** would be the cheapest of these: "
             f"{words(best['cost_usd']['p50'])}.".replace("$", "\\$")
         )
+
+
+def _task_metric(first: dict[str, Any]) -> None:
+    """What a solved task costs, where that is more than a session."""
+    task, ends = first["cost_per_successful_task_usd"], first.get("successful_task_usd")
+    if ends:
+        st.metric("A successful task", f"{words(ends['p10'])} – {words(ends['p90'])}",
+                  help=f"P10 to P90; {words(task)} in the middle.")  # fmt: skip
+    elif task != first["cost_per_session_usd"]:
+        st.metric("A successful task", words(task), help="All sessions over those that solve it.")
 
 
 def show(
@@ -86,14 +98,17 @@ def show(
         drawing, width="stretch", key="chart_fan",
         alt=f"Bill so far on {first['variant']}: at the end {words(first['cost_usd']['p50'])}.",
     )  # fmt: skip
-    st.caption("The line is P50; the band holds 80 % of the simulated months.")
+    picture = "" if find_spec("vl_convert") else " The chart's corner downloads it as PNG."
+    st.caption(f"The line is P50; the band holds 80 % of the simulated months.{picture}")
     st.header("Variants", anchor=False)
+    rows = variant_rows(answer)
     parts.table(
-        variant_rows(answer),
+        rows,
         [
             Column("variant", "Variant"), Column("p10", "P10", "usd"),
             Column("p50", "P50", "usd"), Column("p90", "P90", "usd"),
             Column("p99", "P99", "usd"), Column("session", "A session", "usd"),
+            *_task_columns(rows),
             Column("cached", "Cached", "share"), Column("input", "Input tokens", "count"),
             Column("output", "Output tokens", "count"),
             Column("reasoning", "Reasoning", "count", "Part of the output"),
@@ -109,16 +124,16 @@ def show(
         alt="; ".join(f"{b['name']} moves the bill by {b['label']}" for b in bars),
     )  # fmt: skip
     st.caption("One number at a time at its P10 and P90, the others in the middle.")
-    if levers := lever_rows(answer["levers"]):
-        st.header("What would lower it", anchor=False)
+    _show_levers(lever_rows(answer["levers"]))
+    if lives := lifetime_rows(first):
+        st.header("If the cache forgets sooner or later", anchor=False)
         parts.table(
-            levers,
-            [
-                Column("lever", "Lever"), Column("saves", "Saves", "usd"),
-                Column("share", "Share", "share"), Column("assumes", "Holds if"),
-            ],
-            "levers", alt="Levers by what they save, and what each assumes",
+            lives,
+            [Column("lifetime", "Entries live"), Column("cost", "The bill", "usd"),
+             Column("assumed", "")],
+            "cache_lifetimes", alt="The bill by how long cache entries live",
         )  # fmt: skip
+        st.caption("As short and as long as the provider's words allow; not part of the interval.")
     with st.container(horizontal=True):
         st.download_button(
             "Scenario (TOML)", text, "scenario.toml", "application/toml", on_click="ignore",
@@ -134,6 +149,33 @@ def show(
                 on_click="ignore", icon=":material/image:",
             )  # fmt: skip
     st.caption(shared)
+
+
+def _task_columns(rows: list[dict[str, Any]]) -> list[Column]:
+    """Columns of a successful task, where it costs something else than a session."""
+    if all(r["task"] == r["session"] for r in rows):
+        return []
+    sure = [Column("task", "A successful task", "usd")]
+    if all(r["task_p10"] is None for r in rows):
+        return sure
+    return [*sure, Column("task_p10", "its P10", "usd"), Column("task_p90", "its P90", "usd")]
+
+
+def _show_levers(levers: list[dict[str, Any]]) -> None:
+    """The levers that save something; with the ends of a saving where its share is uncertain."""
+    if not levers:
+        return
+    ends = [Column("p10", "P10", "usd"), Column("p90", "P90", "usd")]
+    unsure = any(v["p10"] is not None for v in levers)
+    st.header("What would lower it", anchor=False)
+    parts.table(
+        levers,
+        [
+            Column("lever", "Lever"), Column("saves", "Saves", "usd"), *(ends if unsure else []),
+            Column("share", "Of the bill", "share"), Column("assumes", "Holds if"),
+        ],
+        "levers", alt="Levers by what they save, and what each assumes",
+    )  # fmt: skip
 
 
 def compute(books: Source, scenario: Scenario, question: str, *, levers: bool = True) -> Computed:

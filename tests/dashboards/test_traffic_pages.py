@@ -15,6 +15,7 @@ from dashboards.app.registry import VIEWS
 from dashboards.app.scenarios import (
     Answers,
     fan,
+    lifetime_rows,
     packed,
     result_csv,
     scenario_text,
@@ -297,3 +298,40 @@ def test_the_session_scope_without_sessions_is_said_in_the_pages_words() -> None
     assert traces.in_fields(str(error.value)).endswith(
         "name it under Columns with session=THEIR_NAME, or let all share the cache"
     )
+
+
+def test_uncertain_shares_have_their_intervals_on_the_page(page: Open) -> None:
+    plain = page("simulate")
+    assert "A successful task" not in metrics(plain)
+    test = page("simulate", success="50", can_wait="10")  # both ends are needed: the defaults hold
+    assert "A successful task" not in metrics(test)
+    test.slider(key="success").set_value((50, 80))
+    test.slider(key="can_wait").set_value((10, 40))
+    test.run()
+    assert not test.exception
+    low, high = metrics(test)["A successful task"].split(" – ")
+    assert float(low.strip("$")) < float(high.strip("$"))
+    tables = [t.value for t in test.dataframe]
+    variants, levers = tables[0], next(t for t in tables if "lever" in t)
+    assert (variants["task_p10"] < variants["task"]).all()
+    assert (variants["task"] < variants["task_p90"]).all()
+    batch = levers[levers["lever"] == "batch for what can wait"].iloc[0]
+    assert batch["p10"] < batch["saves"] < batch["p90"]
+    # Of a lever whose share is known there is no interval.
+    assert levers[levers["lever"] == "no retries"]["p10"].isna().all()
+
+
+def test_the_bill_by_how_long_the_cache_lives() -> None:
+    def row(*costs: str) -> dict[str, object]:
+        lives = zip((300, 600, 3600), costs, (False, True, False), strict=True)
+        return {"cache_lifetime": [
+            {"lifetime_s": s, "cost_usd": c, "assumed": a} for s, c, a in lives
+        ]}  # fmt: skip
+
+    rows = lifetime_rows(row("12", "11", "10"))
+    assert [(r["lifetime"], r["cost"], r["assumed"]) for r in rows] == [
+        ("5 min", 12 * 10**12, ""), ("10 min", 11 * 10**12, "assumed here"),
+        ("1 h", 10 * 10**12, ""),
+    ]  # fmt: skip
+    assert lifetime_rows(row("10.0", "10.0", "9.95")) == []  # less than a percent
+    assert lifetime_rows({}) == []

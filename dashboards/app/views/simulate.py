@@ -19,6 +19,7 @@ from dashboards.app.scenarios import (
     MOST_WORKLOADS,
     SURENESS,
     Answers,
+    Ends,
     packed,
     scenario_text,
     unpacked,
@@ -73,6 +74,14 @@ def whole(label: str, key: str, value: int, top: int = 1_000_000, hint: str | No
 def sure(label: str, key: str, value: str) -> str:
     """How well a number is known."""
     return st.select_slider(label, list(SURENESS), value, key=key, bind=QUERY)
+
+
+def between(label: str, key: str, value: Ends, least: int = 0) -> Ends:
+    """A share in percent by its P10 and P90; at one place where it is sure."""
+    low, high = st.slider(
+        label, least, 100, (round(100 * value[0]), round(100 * value[1])), key=key, bind=QUERY
+    )
+    return low / 100, high / 100
 
 
 def form() -> Answers:
@@ -137,6 +146,11 @@ def form() -> Answers:
                                       bind=QUERY)  # fmt: skip
         cap = st.number_input("Budget a month, USD (0: none)", 0.0, 1e9, 0.0, key="cap",
                               bind=QUERY)  # fmt: skip
+    with st.expander("What succeeds, waits, is easy"):
+        success = between("Sessions that solve their task, %", "success", d.success, least=1)
+        can_wait = between("Traffic that can wait for a batch, %", "can_wait", d.can_wait)
+        easy = between("Sessions easy enough for a smaller variant, %", "easy", d.easy)
+        st.caption("Two ends apart are P10 and P90.")
     with st.expander("More workloads"):
         further = int(st.number_input("Workloads beside this one", 0, MOST_WORKLOADS - 1, 0,
                                       key="workloads", bind=QUERY))  # fmt: skip
@@ -148,7 +162,7 @@ def form() -> Answers:
         output_tokens=output, output_sure=output_sure, reasoning_tokens=reasoning, effort=effort,
         variants=tuple(chosen), start=start, days=days, growth=growth / 100, ramp_days=ramp,
         batch=batch / 100, retry_rate=retries / 100, caching=caching, stable_prefix=stable,
-        cap_usd=cap,
+        cap_usd=cap, success=success, can_wait=can_wait, easy=easy,
     )  # fmt: skip
 
 
