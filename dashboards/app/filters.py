@@ -109,7 +109,7 @@ def tested_notice(source: Source, scope: Scope, *, of: str = "", filters: bool =
 def compared(source: Source, chosen: Choice) -> tuple[Period, Period]:
     """(before, now): the period and the one before it, or, where the books begin with the period,
     its last seven days and the seven before."""
-    if source.ask(spend, (), chosen.scope_before).total.calls:
+    if source.ask(spend, ["variant"], chosen.scope_before).total.calls:
         return chosen.before, chosen.period
     end, week = chosen.period.covered, timedelta(days=7)
     zone = chosen.zone

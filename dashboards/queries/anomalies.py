@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
@@ -94,6 +94,8 @@ class Found:
     announced: tuple[tuple[Anomaly, str], ...]
     days: int
     """Days of history the search had."""
+    cost: Mapping[date, int] = field(default_factory=dict)
+    """Pico-dollars of everything in scope, by day, from `HISTORY_DAYS` before `since` on."""
 
 
 def store_anomalies(
@@ -143,7 +145,9 @@ def store_anomalies(
             announced.append((anomaly, what))
         else:
             reported.append(anomaly)
-    return Found(since, until, tuple(reported), tuple(announced), len(seen.days) - first)
+    together = (sum(column) for column in zip(*costs.values(), strict=True))
+    by_day = dict(zip(seen.days, together, strict=True))
+    return Found(since, until, tuple(reported), tuple(announced), len(seen.days) - first, by_day)
 
 
 def usual_by_day(cost: Mapping[date, int], days: Sequence[date]) -> dict[date, int | None]:

@@ -11,7 +11,7 @@ cache saved against paying every cached token at the input price (write premiums
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,14 @@ class Spend:
         """An answer from its rows: ordered by period, then by cost, with their exact total."""
         ordered = sorted(rows, key=lambda r: _order(r, by))
         return cls(tuple(by), tuple(ordered) if by else (), _total(ordered))
+
+    def by_one(self, name: str) -> Spend:
+        """The same answer by one of its dimensions alone: sums of sums, without asking again."""
+        at = self.by.index(name)
+        groups: dict[Any, list[SpendRow]] = {}
+        for row in self.rows:
+            groups.setdefault(row.keys[at], []).append(row)
+        return Spend.of((name,), [replace(_total(g), keys=(k,)) for k, g in groups.items()])
 
     def as_json(self) -> dict[str, Any]:
         """Plain types, rows and total."""

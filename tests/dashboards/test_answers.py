@@ -163,3 +163,8 @@ def test_an_answer_is_remembered_until_the_store_changes(store: Store) -> None:
     generation[0] = 1
     assert source.ask(query, 1) == 2
     assert asked == [1, 2, 1]
+
+
+@pytest.mark.parametrize("name", ["variant", "day"])
+def test_one_dimension_of_an_answer_is_the_answer_by_it(store: Store, name: str) -> None:
+    assert spend(store.con, ["day", "variant"]).by_one(name) == spend(store.con, [name])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from dashboards.queries.anomalies import Rules, announcements, as_json, store_anomalies
 from dashboards.queries.scope import Scope, ScopeError
+from dashboards.queries.spend import spend
 from dashboards.queries.volume import volumes
 from ingest.store.database import open_reader
 from pricing.catalogue import default_catalogue
@@ -111,3 +112,19 @@ def test_an_empty_scope_finds_nothing(tmp_path: Path) -> None:
 def test_mistakes_are_named(raw: dict, words: str) -> None:
     with pytest.raises(ScopeError, match=words):
         Rules.from_settings(raw)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+def test_the_days_that_are_drawn_are_the_reports(demo_db: Path, zone: str) -> None:
+    since, until = date(2026, 3, 5), date(2026, 3, 29)
+    store = open_reader(demo_db)
+    try:
+        found = store_anomalies(
+            store.con, default_catalogue(), Rules(), since=since, until=until, zone=zone
+        )
+        scope = Scope(None, datetime(2026, 3, 29), zone)
+        asked = {r.keys[0].date(): r.cost_pico for r in spend(store.con, ["day"], scope).rows}
+    finally:
+        store.close()
+    assert {day: pico for day, pico in found.cost.items() if pico} == asked
+    assert sum(found.cost.values()) > 100 * 10**12

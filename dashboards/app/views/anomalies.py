@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,6 @@ from dashboards.app import finance_charts, parts, source
 from dashboards.app.filters import sidebar, tested_notice
 from dashboards.app.parts import Column
 from dashboards.queries.anomalies import Found, Rules, store_anomalies, usual_by_day
-from dashboards.queries.scope import Scope
 from dashboards.queries.spend import spend
 
 books = source.current()
@@ -38,12 +37,9 @@ def short(dimension: str) -> str:
 
 def days_chart(seen: Found) -> None:
     """Every day of the period beside what was usual, findings marked."""
-    first = datetime.combine(since - timedelta(days=28), datetime.min.time())
-    last = datetime.combine(until, datetime.min.time())
-    scope = Scope(first, last, choice.zone, choice.where)
-    answer = books.ask(spend, ["day"], scope)
-    cost = {row.keys[0].date(): row.cost_pico for row in answer.rows}
     days = [since + timedelta(days=n) for n in range((until - since).days)]
+    begun = since - timedelta(days=28)
+    cost = {day: pico for day, pico in seen.cost.items() if pico and day >= begun}
     usual = usual_by_day(cost, days)
     marks: dict[date, str] = {}
     for state, held in (

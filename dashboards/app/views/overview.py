@@ -243,7 +243,9 @@ def what_changed() -> None:
         key="changed_by", bind="query-params", format_func=str.capitalize,
     )  # fmt: skip
     old = books.ask(spend, [by], scope_of(before, choice.where))
-    new = books.ask(spend, [by], scope_of(now, choice.where))
+    # By variant the period was asked for above.
+    same = by == "variant" and now == choice.period
+    new = answer.by_one(by) if same else books.ask(spend, [by], scope_of(now, choice.where))
     if not old.total.calls or not new.total.calls:
         parts.nothing_yet("There is nothing to compare with: no calls before these.")
         return
@@ -305,7 +307,7 @@ answer = books.ask(spend, [unit, "variant"], choice.scope)
 if not answer.total.calls:
     parts.nothing()
 else:
-    earlier = books.ask(spend, (), choice.scope_before).total
+    earlier = books.ask(spend, ["variant"], choice.scope_before).total
     parts.unpriced_notice(
         answer.total.unpriced_calls, answer.total.calls, answer.total.unpriced_tokens,
         answer.total.assumed_calls,
@@ -314,11 +316,15 @@ else:
     key_figures(answer, earlier, steps(choice.period.since, choice.period.covered, unit))
     if earlier.calls:
         st.caption(f"Changes are against {choice.before.words()}.")
-    try:
-        month_to_date()
-    except ForecastError as error:
-        st.info(f"No forecast: {error}.", icon=":material/info:")
-    except (BudgetError, CurrencyError) as error:
-        parts.problem(str(error))
+    # The forecast takes longest: what is below it is drawn first.
+    place = st.container()
     over_time(answer, unit, books.ask(variants_in_order))
     what_changed()
+    with place:
+        try:
+            with st.skeleton(height=420):
+                month_to_date()
+        except ForecastError as error:
+            st.info(f"No forecast: {error}.", icon=":material/info:")
+        except (BudgetError, CurrencyError) as error:
+            parts.problem(str(error))
