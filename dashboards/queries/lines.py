@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dashboards.queries.scope import Scope, dimension
+from dashboards.queries.scope import Scope, as_cheap, dimension
 from ingest.store.rollup import source_for
 from ingest.store.schema import routed_from, used_meters
 from pricing import sql
@@ -84,6 +84,7 @@ def cell_query(
     asked = scope or Scope()
     place = zone or asked.zone
     where, values = asked.clause()
+    where = as_cheap(con, where)
     stored = source_for(con, [*by, *asked.where], place, whole_hours_only=asked.on_whole_hours())
     keys = [dimension(name, place) for name in by]
     bound = [value for _, extra in keys for value in extra]

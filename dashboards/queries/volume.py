@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dashboards.queries.lines import cell_query
-from dashboards.queries.scope import Scope, show_value, zone_info
+from dashboards.queries.scope import Scope, as_cheap, show_value, zone_info
 from ingest.store.schema import routed_from
 from pricing.catalogue import CardKey
 from pricing.rates import ALL_WEEK
@@ -74,8 +74,10 @@ def first_and_last(
 ) -> tuple[datetime, datetime] | None:
     """Local times of the oldest and the newest call in a scope; None without any."""
     where, values = scope.clause()
+    where = as_cheap(con, where)
+    source = routed_from() if "r." in where else "calls_stored AS u"
     low, high = con.execute(
-        f"SELECT min(u.occurred_at), max(u.occurred_at) FROM {routed_from()} WHERE {where}",
+        f"SELECT min(u.occurred_at), max(u.occurred_at) FROM {source} WHERE {where}",
         values,
     ).fetchall()[0]
     if low is None:
