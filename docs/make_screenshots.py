@@ -51,11 +51,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(db: Path, **environment: str) -> Iterator[str]:
-    """`tokenbooks serve` as a process of its own; gives its address, stops it afterwards."""
-    port = free_port()
+def running_service(
+    db: Path, *, port: int = 0, folder: Path | None = None, **environment: str
+) -> Iterator[str]:
+    """`tokenbooks serve` as a process of its own, in `folder` (default: here), at `port` (default:
+    a free one); gives its address, stops it afterwards."""
+    port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "tokenbooks", "serve", "--db", str(db), "--port", str(port)],
+        cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
