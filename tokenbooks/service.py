@@ -271,8 +271,10 @@ def streamlit_config(host: str, port: int) -> dict[str, Any]:
 
 
 _THEME: dict[str, dict[str, str]] = {
-    "light": {"primaryColor": "#1f6f5c", "linkColor": "#1f6f5c"},
-    "dark": {"primaryColor": "#4fb89b", "linkColor": "#6fd0b5"},
+    # Captions, axes and heads of tables have 0.6 of the text's colour: 4.5 to 1 needs it this dark.
+    "light": {"primaryColor": "#1f6f5c", "linkColor": "#1f6f5c", "textColor": "#141414"},
+    # White is written on it: 4.5 to 1.
+    "dark": {"primaryColor": "#2a8569", "linkColor": "#6fd0b5"},
 }
 
 

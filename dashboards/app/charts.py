@@ -20,10 +20,10 @@ from altair.utils import schemapi
 schemapi.disable_debug_mode()
 
 PALETTE = (
-    "#3b7dd8", "#e8853d", "#3f9f6b", "#c64f78", "#8a6fd1", "#c9a227", "#4fa9b8", "#a9714b",
+    "#3b7dd8", "#d67628", "#3f9f6b", "#c64f78", "#8a6fd1", "#b08d1c", "#3f9cab", "#a9714b",
     "#d95f5f", "#7f8f3a", "#6b7fa3", "#b565b5",
 )  # fmt: skip
-"""Legible on white and on near-black alike."""
+"""Legible on white and on near-black alike: 3 to 1 at least against both."""
 
 OTHER = "#8c8c8c"
 ACCENT = PALETTE[0]
