@@ -27,6 +27,8 @@ PALETTE = (
 
 OTHER = "#8c8c8c"
 ACCENT = PALETTE[0]
+TEXT = "currentColor"
+"""The colour of the page's text around the chart, light or dark."""
 _RISE, _FALL = "#d95f5f", "#3f9f6b"
 
 _LABELS = {"hour": "%H:%M", "day": "%b %d", "week": "%b %d", "month": "%b %Y", "year": "%Y"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from dashboards.app.charts import ACCENT, OTHER, PALETTE, count_axis, money_axis
+from dashboards.app.charts import ACCENT, OTHER, PALETTE, TEXT, count_axis, money_axis
 
 ALARM, CALM = "#d95f5f", "#3f9f6b"
 _LEVELS = (("low", "P10"), ("middle", "P50"), ("high", "P90"))
@@ -83,7 +83,7 @@ def fan(
         )
         layers.append(
             amount.mark_text(
-                align="left", baseline="bottom", dx=4, dy=-3, color=PALETTE[1], fontWeight="bold"
+                align="left", baseline="bottom", dx=4, dy=-3, color=TEXT, fontWeight="bold"
             ).encode(x=alt.value(0), y=alt.Y("limit:Q", axis=axis), text="name:N")
         )
     return alt.LayerChart(layer=layers).properties(height=height)
@@ -126,9 +126,7 @@ def waterfall(rows: Sequence[dict[str, Any]], base: float = 0.0) -> alt.LayerCha
     )
     names = (
         alt.Chart(data)
-        .mark_text(
-            baseline="bottom", dy=-4, color=OTHER, fontSize=alt.ExprRef(f"{narrow} ? 8 : 11")
-        )
+        .mark_text(baseline="bottom", dy=-4, color=TEXT, fontSize=alt.ExprRef(f"{narrow} ? 8 : 11"))
         .encode(x=x, y=alt.Y("top:Q"), text="label:N", tooltip=tips)
     )
     return alt.layer(bars, names).properties(height=320)
@@ -158,7 +156,7 @@ def out_of_line(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetCha
     )
     usual = (
         alt.Chart(alt.Data(values=[r for r in rows if r["usual"] is not None]))
-        .mark_tick(color=OTHER, thickness=2.5)
+        .mark_tick(color=TEXT, thickness=2.5)
         .encode(x=x, y="usual:Q", tooltip=tips)
     )
     return alt.layer(bars, usual).properties(height=280)

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from math import floor, log10
 
-# Okabe and Ito's eight colours, told apart by colour-blind readers too; grey for "other".
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C7A00", "#999999")
+# Okabe and Ito's colours, told apart by colour-blind readers too, the pale ones darkened to 3 to 1
+# against white; grey for "other".
+COLOURS = ("#0072B2", "#B97F00", "#009E73", "#D55E00", "#3A98CE", "#C46A9B", "#7A6A00", "#808080")
 WIDTH, LEFT, TOP, BOTTOM = 720, 56, 12, 26
 
 
@@ -148,7 +149,7 @@ def burn_down(
             f'<line x1="{LEFT}" x2="{WIDTH}" y1="{edge:.1f}" y2="{edge:.1f}" '
             'stroke="#D55E00" stroke-width="1.5"/>',
             f'<polyline points="{point(0, 0.0)} {point(days, limit)}" fill="none" '
-            'stroke="#999999" stroke-dasharray="4 4"/>',
+            'stroke="#808080" stroke-dasharray="4 4"/>',
             f'<polyline points="{line}" fill="none" stroke="#0072B2" stroke-width="2.5"/></svg>',
         ]
     )  # fmt: skip

@@ -34,6 +34,7 @@ dt { font-size: .8rem; color: #4b5563; } dd { margin: 0; font-size: 1.25rem; fon
 table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid #e5e7eb;
   font-variant-numeric: tabular-nums; }
+td + td { white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } tfoot td { font-weight: 600; }
 figure { margin: .4rem 0; } svg { width: 100%; height: auto; } svg text { font-size: 11px;
   fill: #4b5563; } .grid { stroke: #e5e7eb; }
@@ -42,8 +43,8 @@ figure { margin: .4rem 0; } svg { width: 100%; height: auto; } svg text { font-s
 .legend span { display: inline-block; width: .8em; height: .8em; margin-right: .35em; }
 .warn { border-left: 4px solid #b45309; padding-left: .8rem; }
 @page { margin: 16mm; }
-@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; }
-  figure, tr, dl div { break-inside: avoid; } }
+@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; margin-top: 1.2rem; }
+  section, figure, tr, dl div { break-inside: avoid; } tfoot { display: table-row-group; } }
 """
 
 
@@ -63,7 +64,7 @@ def render(month: Month, *, made_at: datetime | None = None) -> str:
         _group("By team", "team", month.teams.rows, month.teams.total),
         _group("By variant", "variant", month.variants.rows, month.variants.total),
         _why(month),
-        "".join(_budget(s) for s in month.budgets),
+        *(_budget(s) for s in month.budgets),
         _unusual(month),
         _units(month),
         _definitions(month),
@@ -72,7 +73,7 @@ def render(month: Month, *, made_at: datetime | None = None) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(part for part in body if part)
+        + "\n".join(f"<section>{part}</section>" for part in body if part)
         + "</body></html>\n"
     )
 
@@ -222,6 +223,8 @@ def _budget(status: Status) -> str:
             f"{status.chance * 100:.0f} % chance to exceed."
         )
     caption = "Blue: spent so far. Orange: the amount. Dashed: an even pace."
+    if status.budget.amount.unit not in ("USD", "tokens"):
+        caption += f" Drawn in USD: {status.limit_words} is {show_usd(usd(status.limit))}."
     return f"<h2>Budget: {escape(status.budget.name)}</h2><p>{escape(text)}</p>" + _figure(
         chart, caption
     )
