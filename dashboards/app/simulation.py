@@ -90,7 +90,7 @@ def show(
     if first is None:
         return
     headline(first, answer)
-    for warning in first["warnings"]:
+    for warning in dict.fromkeys(w for v in answer["variants"] for w in v.get("warnings", ())):
         st.warning(warning.replace("$", "\\$"), icon=":material/warning:")
     drawing = traffic_charts.fan(fan_rows, cap * answer["days"] / 30.4375 if cap else None)
     st.header("The bill so far", anchor=False)
@@ -124,6 +124,11 @@ def show(
         alt="; ".join(f"{b['name']} moves the bill by {b['label']}" for b in bars),
     )  # fmt: skip
     st.caption("One number at a time at its P10 and P90, the others in the middle.")
+    for e in first["efforts"][:1]:
+        st.caption(
+            f"Effort {e['effort']}: output × {e['p50']:.2f} of {e['reference_effort']} "
+            f"({e['p10']:.2f} to {e['p90']:.2f}). Source: {e['source']}."
+        )
     _show_levers(lever_rows(answer["levers"]))
     if lives := lifetime_rows(first):
         st.header("If the cache forgets sooner or later", anchor=False)

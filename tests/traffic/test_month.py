@@ -106,6 +106,11 @@ def test_effort_scales_output_and_brings_its_interval():
     got = run(PLAIN + 'effort = "high"\n', levers=False)["variants"][0]
     assert got["tokens"]["output"]["p50"] == pytest.approx(60e6 * 1.79, rel=0.02)
     assert any(t["parameter"] == "w: effort high" for t in got["tornado"])
+    (said,) = got["efforts"]
+    ratio = effort_ratio("gpt-5.2", "medium", "high")
+    assert (said["p10"], said["p50"], said["p90"]) == (ratio.low, ratio.mid, ratio.high)
+    assert said["source"].startswith("Aider polyglot")
+    assert run(PLAIN, levers=False)["variants"][0]["efforts"] == []
 
 
 def test_effort_changes_the_thinking_not_what_is_said():

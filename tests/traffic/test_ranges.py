@@ -235,6 +235,15 @@ def test_settings_take_one_value_and_say_so(line: str, said: str) -> None:
         parse_scenario(TEXT.format(top="", volume="", rest=line))
 
 
+def test_a_prompt_is_counted_or_given() -> None:
+    text = TEXT.format(top="", volume="", rest="").replace(
+        "system_tokens = 400", 'system_tokens = X\nsystem_file = "p.md"'
+    )
+    with pytest.raises(ScenarioError, match="system_file is counted: leave out system_tokens"):
+        parse_scenario(text.replace("X", "400"))
+    assert parse_scenario(text.replace("X", "0")).workloads[0].structure.system_file == "p.md"
+
+
 def test_a_recording_is_not_described_besides() -> None:
     text = TEXT.format(top='trace = "t.parquet"', volume="", rest="")
     with pytest.raises(ScenarioError, match=r"workload w: trace draws recorded sessions, which "

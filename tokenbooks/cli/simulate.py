@@ -146,8 +146,18 @@ def print_answer(answer: dict[str, Any]) -> None:
     _print_levers(answer["levers"], first["variant"])
     for text in dict.fromkeys(w for r in priced for w in r["warnings"]):
         say_wrapped(f"warning: {text}")
+    for text in dict.fromkeys(_effort_words(e) for r in priced for e in r["efforts"]):
+        note(text)
     if any(r["status"] == "assumed" for r in priced):
         note("some prices rest on an assumption (hours of the day, or a tier)")
+
+
+def _effort_words(row: dict[str, Any]) -> str:
+    """Whose ratio an effort other than the one measured rests on."""
+    return (
+        f"effort {row['effort']} on {row['variant']}: output x {row['p50']:.2f} of "
+        f"{row['reference_effort']} ({row['p10']:.2f} to {row['p90']:.2f}); {row['source']}"
+    )
 
 
 def _variant_cells(row: dict[str, Any]) -> tuple[str, ...]:

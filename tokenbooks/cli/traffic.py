@@ -328,6 +328,17 @@ def print_validation(answer: dict[str, Any]) -> None:
         f"{answer['trace']} on {answer['variant']}: {answer['requests']:,} requests in "
         f"{answer['sessions']:,} sessions ({answer['session_origin']})"
     )
+    random = answer["random_split"]
+    if "skipped" not in random:
+        got = random["predictors"]["whole_sessions"]
+        share = got["cached_share"]["median_abs_error_points"]
+        say_wrapped(
+            f"half of the sessions predict the other half's cost within "
+            f"{percent(got['cost']['median_abs_error'], 1)}"
+            + (f" and its cached share within {share:.2f} points" if share else "")
+            + f" (median of {random['splits']} splits); the 80 % interval held "
+            f"{percent(got['coverage']['80%'])} of them"
+        )
     say("Median errors; last: how often the 80 % interval held the true cost.")
     for key, title in _SPLITS.items():
         part = answer[key]
@@ -347,7 +358,6 @@ def print_validation(answer: dict[str, Any]) -> None:
                 for who, row in part["predictors"].items()
             ],
         )  # fmt: skip
-    random = answer["random_split"]
     chance = 2 * random["coverage_standard_error"]
     say_wrapped(
         f"with {random['splits']} random splits an honest 80 % is seen as {percent(0.8 - chance)} "

@@ -104,6 +104,13 @@ class Structure(Strict):
     call_gap_s: Length = 8
     session_spread: Number = 0.5
 
+    @model_validator(mode="after")
+    def _counted_or_given(self) -> Structure:
+        for name in ("system", "tools"):
+            if getattr(self, f"{name}_file") is not None and getattr(self, f"{name}_tokens") != 0:
+                raise ValueError(f"{name}_file is counted: leave out {name}_tokens, or the file")
+        return self
+
 
 class Output(Strict):
     """What comes back. `tokens` is visible output a call at `reference_effort`; all of it comes

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.prices import Prices, usd_estimate
+from ingest.traffic.scenarios.efforts import effort_ratio
 from ingest.traffic.scenarios.numbers import ScenarioError, is_range, middle
 from ingest.traffic.scenarios.scenario import Scenario
 from ingest.traffic.simulation.feasibility import warnings_for
@@ -215,6 +216,7 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
         "surface_error": max((abs(leg.surface_error) for leg in legs), default=0.0),
         "rules": [{"workload": leg.workload.name, "variant": leg.variant,
                    **leg.means.rule.as_json()} for leg in legs],
+        "efforts": _efforts(legs),
         "warnings": [
             *dict.fromkeys(n for leg in legs for n in leg.means.notes),
             *dict.fromkeys(w for leg in legs for w in _pilot(leg)),
@@ -222,6 +224,23 @@ def _variant(scenario: Scenario, variant: str, prices: Prices) -> dict[str, Any]
         ],
     }  # fmt: skip
     return row
+
+
+def _efforts(legs: list[Leg]) -> list[dict[str, Any]]:
+    """Where the effort asked for is not the one measured: the ratio of output, its P10 and P90,
+    and whose figure it is."""
+    rows: list[dict[str, Any]] = []
+    for leg in legs:
+        o = leg.workload.output
+        if o.effort == o.reference_effort:
+            continue
+        ratio = effort_ratio(leg.variant, o.reference_effort, o.effort)
+        rows.append({
+            "workload": leg.workload.name, "variant": leg.variant, "effort": o.effort,
+            "reference_effort": o.reference_effort, "p10": ratio.low, "p50": ratio.mid,
+            "p90": ratio.high, "source": ratio.source,
+        })  # fmt: skip
+    return rows
 
 
 def _task_interval(legs: list[Leg], totals: dict[str, FloatArray]) -> dict[str, Any]:
