@@ -137,10 +137,8 @@ def _draw(s: Shape, coming: Days, paths: int, seed: int, t: Tuning) -> Floats:
     centre = centre + s.log_drift * (1 - 0.95 ** (ahead + 1))
     deviation = _level(s.spread_now, s.spread_drift, horizon, paths, seed, t)
     uniform, _ = _luck(paths, horizon, seed, t.stickiness)
-    ratio = s.flat / s.around
-    ratio = ratio / np.average(ratio, weights=s.recency * s.is_open + 1e-12)
-    order = np.argsort(ratio)
-    value = ratio[order]
+    order = np.argsort(s.luck)
+    value = s.luck[order]
     out = np.empty((paths, horizon))
     weekday = weekdays(coming)
     for day in np.unique(weekday):

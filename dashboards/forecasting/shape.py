@@ -9,7 +9,11 @@ The history is read once into a `Shape`, from which `paths` draws. Four steps, a
    level model: noisy series need a long one, quiet ones a short one. The prior says so, and the
    series' own past errors at 7 and at 28 days ahead correct it, separately;
 4. the same past errors say how far the level can move; a level that has wandered under bursty
-   days (`wandering`) may move further than those few errors show.
+   days (`wandering`) may move further than those few errors show, and one that has stayed less
+   far: there the errors are luck.
+
+From step 1 only the level is kept from spikes. On bursty series they come back as luck of coming
+days (`Shape.luck`): not on a usual day, but somewhere in a month.
 
 Example: 60 days of 100 on weekdays and 0 at weekends give the profile 1.4 ×5, 0.0 ×2, noise 0, and
 a level of about 71 a day.
@@ -114,6 +118,15 @@ def wandering(flat: Floats) -> float:
     return (float(left @ left) / whole - usual) / spread
 
 
+WANDERS = 1.0, 4.0
+"""A level surely stays below the first `wandering`, and surely moves from the second on."""
+
+
+def _between(value: float, start: float, full: float) -> float:
+    """0 up to `start`, 1 from `full` on, a straight line between."""
+    return min(max((value - start) / (full - start), 0.0), 1.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """One series, read. Arrays run over its days, oldest first."""
@@ -127,8 +140,8 @@ class Shape:
     """The days, spikes cut to the cap."""
     flat: Floats
     """Capped days with the profile divided out."""
-    around: Floats
-    """Two-sided level around each day."""
+    luck: Floats
+    """Each day over the level around it: what coming days draw from. Mean 1, bursts on top."""
     recency: Floats
     """Weight of each day as an example of a coming day."""
     is_open: NDArray[np.bool_]
@@ -223,6 +236,29 @@ def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats
     return np.array([near, far, drift]), errors
 
 
+def _spreads(flat: Floats, noise: float, errors: list[Floats], t: Tuning) -> tuple[float, float]:
+    """Log spreads of the level: of today's, and gained over 30 days.
+
+    A prior by noise, corrected by the series' own past errors. Of a bursty level that stays both
+    would say too much: its zeros and errors are luck, and luck is drawn day by day anyway.
+    """
+    moves = _between(wandering(flat), *WANDERS)
+    still = _between(noise, *t.bursty) * (1.0 - moves) if len(flat) >= 28 else 0.0
+    seen = noise - still * max(noise - t.noise_most, 0.0)
+    now = t.now + t.now_noise * seen
+    gain = t.drift + t.drift_noise * seen
+    if len(errors) == 2:
+        own_now = 1.25 * float(np.abs(errors[0]).mean(axis=1).min())
+        own_far = 1.25 * float(np.abs(errors[1]).mean(axis=1).min())
+        expect_now = float(np.sqrt(now**2 + 0.2 * gain**2))
+        expect_far = float(np.sqrt(now**2 + 0.6 * gain**2))
+        now *= (own_now / expect_now) ** (t.own_now * (1.0 - still))
+        gain *= (own_far / expect_far) ** (t.own_drift * (1.0 - still))
+    # Bursty days on a level that moves: past errors see a part only of where it may go.
+    wider = t.wander_spread ** (moves * min(noise, 1.0))
+    return now * wider, gain * wider
+
+
 def read(
     y: Floats, dates: Days, inherited: Floats | None = None, tuning: Tuning = DEFAULT
 ) -> Shape | None:
@@ -248,19 +284,12 @@ def read(
     flat = np.where(is_open, np.minimum(capped / divisor, 1.5 * cap), around)
     noise = float(np.sqrt(np.average((flat / around - 1) ** 2, weights=recency)))
     (near, far, drift), errors = _levels(flat, noise, floor, t)
-    now = t.now + t.now_noise * noise
-    gain = t.drift + t.drift_noise * noise
-    if len(errors) == 2:
-        own_now = 1.25 * float(np.abs(errors[0]).mean(axis=1).min())
-        own_far = 1.25 * float(np.abs(errors[1]).mean(axis=1).min())
-        expect_now, expect_far = np.sqrt(now**2 + 0.2 * gain**2), np.sqrt(now**2 + 0.6 * gain**2)
-        now *= (own_now / expect_now) ** t.own_now
-        gain *= (own_far / expect_far) ** t.own_drift
-    # Bursty days on a level that moves: past errors see a part only of where it may go.
-    moves = min(max((wandering(flat) - 1.0) / 3.0, 0.0), 1.0)
-    wider = t.wander_spread ** (moves * min(noise, 1.0))
-    now, gain = now * wider, gain * wider
+    now, gain = _spreads(flat, noise, errors, t)
+    # A burst is no new level, but bursts come back: as luck they count beyond the cap.
+    top = cap * (1.0 + (t.luck_cap - 1.0) * _between(noise, *t.bursty))
+    whole = np.where(is_open, np.minimum(np.minimum(y, top) / divisor, 1.5 * top), around)
+    usual = float(np.average(flat / around, weights=recency * is_open + 1e-12))
     return Shape(
-        weekday, profile, keep, capped, flat, around, recency, is_open, noise,
-        near, far, drift, float(now), float(gain),
+        weekday, profile, keep, capped, flat, whole / around / usual, recency, is_open, noise,
+        near, far, drift, now, gain,
     )  # fmt: skip

@@ -56,6 +56,12 @@ class Tuning:
     """Share (as exponent) of the series' own 28-day errors in the spread of its drift."""
     wander_spread: float = 1.4
     """Factor on the spreads of a level that wanders, more than luck would, under bursty days."""
+    bursty: tuple[float, float] = (1.0, 2.0)
+    """Day-to-day coefficient of variation from which days are bursty, and at which wholly so."""
+    luck_cap: float = 5.0
+    """On bursty days luck reaches up to so many times the cap of the level."""
+    noise_most: float = 1.5
+    """More noise than this says nothing more about a bursty level that stays: zeros make it."""
     tails: float = 2.9
     """Degrees of freedom of the level shock: small means heavy tails."""
     tail_limit: float = 4.0
