@@ -19,23 +19,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from budgets.spend.outlook import period_end
 from budgets.spend.periods import Span
+from dashboards.forecasting.coming import ALL_BANDS, coming_prices
 from dashboards.forecasting.paths import Rung, weekday_profile
 from dashboards.forecasting.portfolio import Portfolio, forecast_portfolio
 from dashboards.forecasting.shares import Grouping, Shares, grouped, split
 from dashboards.forecasting.tuning import HISTORY
 from dashboards.queries.scope import Scope, zone_info
-from dashboards.queries.volume import Band, Leaf, Volumes, first_and_last, volumes
-from pricing.catalogue import CardKey, Catalogue
+from dashboards.queries.volume import Leaf, Volumes, first_and_last, volumes
+from pricing.catalogue import Catalogue
 from pricing.meters import METERS
-from pricing.rates import ALL_WEEK
 
 if TYPE_CHECKING:
     import duckdb
@@ -48,7 +47,6 @@ LEAVES = ("team", "variant")
 """Dimensions every forecast is made by, whatever is shown: so every view gives one answer."""
 LENGTHS = (100, 400)
 """Days forecast, whatever is asked for: a month's end is the same seen alone or in a quarter."""
-ALL_BANDS = Band(0, ALL_WEEK, 0)
 
 
 class ForecastError(ValueError):
@@ -304,68 +302,6 @@ def _profiles(
                 found[group] = weekday_profile(together[group], days)
             out[leaf] = found[group]
     return out
-
-
-def coming_prices(
-    catalogue: Catalogue,
-    card: CardKey | None,
-    meter: str,
-    mix: Mapping[Band, int],
-    dates: NDArray[np.datetime64],
-) -> list[int] | None:
-    """Pico-dollars per unit on each coming day, announced changes included; None when unpriced.
-
-    With several bands the mean by the mix, rounded to a whole pico-dollar: a forecast, not a bill.
-    """
-    if card is None:
-        return None
-    total = sum(mix.values())
-    weights = [(b, n) for b, n in mix.items() if n] if total else [(b, 1) for b in mix]
-    days = tuple(np.asarray(dates, dtype="datetime64[D]").astype(object).tolist())
-    by_band = [(_band_prices(catalogue, card, meter, band, days), n) for band, n in weights]
-    weight = sum(n for _, n in weights)
-    prices: list[int] = []
-    mixed: dict[tuple[int | None, ...], int] = {}  # prices stand still on most days
-    for found in zip(*(row for row, _ in by_band), strict=True):
-        price = mixed.get(found)
-        if price is None:
-            value = 0
-            for of_band, (_, units) in zip(found, by_band, strict=True):
-                if of_band is None:
-                    return None
-                value += of_band * units
-            price = mixed[found] = (2 * value + weight) // (2 * weight)
-        prices.append(price)
-    return prices
-
-
-@lru_cache(maxsize=4096)
-def _band_prices(
-    catalogue: Catalogue, card: CardKey, meter: str, band: Band, days: tuple[date, ...]
-) -> tuple[int | None, ...]:
-    """A band's price on each day: the same for all teams on the card."""
-    vectors = catalogue.vectors(card)
-    return tuple(_price_on(vectors, meter, band, day) for day in days)
-
-
-def _price_on(vectors: Sequence[Any], meter: str, band: Band, day: date) -> int | None:
-    """A band's price on a day: at the band's own hour, on the first such weekday from the day."""
-    for ahead in range(7):
-        when = datetime(day.year, day.month, day.day) + timedelta(days=ahead)
-        if band.weekdays >> when.weekday() & 1:
-            break
-    else:
-        return None
-    moment = datetime(day.year, day.month, day.day) + timedelta(minutes=band.minute_from)
-    for v in vectors:
-        if not (
-            v.valid_from <= moment < v.valid_to and v.min_input <= band.min_input < v.max_input
-        ):
-            continue
-        if v.weekdays >> when.weekday() & 1 and v.minute_from <= band.minute_from < v.minute_to:
-            price = v.price(meter)
-            return 0 if price is None and meter == "request" else price
-    return None
 
 
 def _unpriced_notes(

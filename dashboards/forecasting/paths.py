@@ -16,7 +16,7 @@ Jobs that run once a month are taken out before all this and put back on their d
 
 Shocks and luck are stratified: 300 paths hold each of the 300 quantiles once, so P10 of a day is
 not itself a matter of luck, and one seed gives one answer. All statistics are read off the paths,
-never off separate formulas (`statistics`).
+never off separate formulas (`budgets.spend.outlook`).
 
 Example: 90 days of 1,000 tokens every day give 300 paths around 1,000 a day whose 30-day totals
 scatter round 30,000.

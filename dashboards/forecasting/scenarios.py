@@ -20,16 +20,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dashboards.forecasting import whatif
-from dashboards.forecasting.outlook import (
-    ALL_BANDS,
-    Band,
-    Floats,
-    ForecastError,
-    Outlook,
-    coming_prices,
-)
-from dashboards.queries.volume import Leaf
+from dashboards.forecasting.coming import ALL_BANDS, coming_prices
+from dashboards.forecasting.outlook import Floats, ForecastError, Outlook
+from dashboards.queries.volume import Band, Leaf
 from pricing.catalogue import CardKey, Catalogue
 from pricing.meters import METERS
 from pricing.money import pico_per_unit_rounded
@@ -52,6 +45,14 @@ def price_change(
 
     `meter` limits it to one meter. Raises `ForecastError` when nothing is priced by that variant.
     """
+    start = np.datetime64(on, "D")
+
+    def changed(price: int) -> int:
+        if to is not None:
+            return to
+        # Rounded to a whole pico-dollar: a forecast, not a bill.
+        return price if factor is None else round(price * factor)
+
     prices = dict(base.prices)
     touched = 0
     for leaf, row in base.prices.items():
@@ -60,14 +61,9 @@ def price_change(
         if meter and leaf.meter != meter:
             continue
         touched += 1
-        if to is not None:
-            prices[leaf] = whatif.change_price(row, base.dates, on, to)
-        elif factor is not None:
-            start = np.datetime64(on, "D")
-            # Half a pico-dollar is no matter in a forecast; a bill would use `scale_price`.
-            prices[leaf] = [
-                round(p * factor) if d >= start else p for p, d in zip(row, base.dates, strict=True)
-            ]
+        prices[leaf] = [
+            changed(p) if d >= start else p for p, d in zip(row, base.dates, strict=True)
+        ]
     if not touched:
         what = f"{meter} of {variant}" if meter else variant
         raise ForecastError(f"--price-change: nothing in the forecast is priced by {what!r}")

@@ -1,15 +1,10 @@
-"""Statistics, money, what-if and coupling: exact where exactness is claimed."""
-
-from datetime import date
-from fractions import Fraction
+"""Statistics of paths, and coupling: exact where exactness is claimed."""
 
 import numpy as np
 import pytest
 
-from dashboards.forecasting.money import daily_prices, price_actual, price_meters, price_paths
+from budgets.spend.outlook import chance_to_exceed, exhaustion, period_end
 from dashboards.forecasting.portfolio import couple, estimate_coupling, forecast_portfolio, stretch
-from dashboards.forecasting.statistics import chance_to_exceed, exhaustion, period_end
-from dashboards.forecasting.whatif import add_launch, change_price, scale_price
 
 DAYS = np.datetime64("2026-03-02") + np.arange(90)
 PATHS = np.array([[1.0, 4.0], [5.0, 5.0], [30.0, 10.0]])
@@ -70,33 +65,3 @@ def test_exhaustion_names_the_share_that_lasts():
     assert (out.early, out.median, out.late) == (AHEAD[0], AHEAD[1], None)
     assert out.not_exhausted == 1 / 3
     assert exhaustion(PATHS, AHEAD, budget=8, spent=9).median == AHEAD[0]
-
-
-def test_dated_prices_and_exact_money():
-    steps = [(date(2026, 1, 1), 1_750_000), (date(2026, 3, 31), 875_000)]
-    prices = daily_prices(AHEAD, steps)
-    assert prices == [1_750_000, 875_000]
-    assert price_actual([10**15 + 1, 1], prices) == 1_750_000 * (10**15 + 1) + 875_000
-    assert np.allclose(price_paths(np.array([[1e6, 2e6]]), prices), [[1.75, 1.75]])
-    with pytest.raises(ValueError, match="no price in force on 2026-03-30"):
-        daily_prices(AHEAD, steps[1:])
-
-
-def test_unpriced_meter_is_named_not_free():
-    money, unpriced = price_meters({"input": PATHS, "audio": PATHS}, {"input": [10**12, 10**12]})
-    assert unpriced == ["audio"]
-    assert np.array_equal(money, PATHS)
-
-
-def test_price_change_from_its_day():
-    assert change_price([7, 7], AHEAD, date(2026, 3, 31), 3) == [7, 3]
-    assert scale_price([6, 6], AHEAD, date(2026, 3, 31), Fraction(1, 2)) == [6, 3]
-    with pytest.raises(ValueError, match="whole number"):
-        scale_price([7, 7], AHEAD, date(2026, 3, 30), Fraction(1, 2))
-
-
-def test_launch_is_added_and_checked():
-    out = add_launch({"a": PATHS}, "new", np.array([[1.0, 2.0]]))
-    assert out["new"].shape == PATHS.shape
-    with pytest.raises(ValueError, match="shape"):
-        add_launch({"a": PATHS}, "new", np.ones((2, 2)))
