@@ -7,7 +7,8 @@ The history is read once into a `Shape`, from which `paths` draws. Four steps, a
    much as luck alone would explain (James–Stein), or to a profile inherited from the team;
 3. the level is an average with a fading memory. How long a memory is the question of the local
    level model: noisy series need a long one, quiet ones a short one. The prior says so, and the
-   series' own past errors at 7 and at 28 days ahead correct it, separately;
+   series' own past errors at 7 and at 28 days ahead correct it, separately; under bursty days a
+   level that moves no more than luck would move it has the longest;
 4. the same past errors say how far the level can move; a level that has wandered under bursty
    days (`wandering`) may move further than those few errors show, and one that has stayed less
    far: there the errors are luck.
@@ -118,8 +119,9 @@ def wandering(flat: Floats) -> float:
     return (float(left @ left) / whole - usual) / spread
 
 
-WANDERS = 1.0, 4.0
-"""A level surely stays below the first `wandering`, and surely moves from the second on."""
+STEADY, WANDERS = (-0.5, 0.5), (1.0, 4.0)
+"""`wandering` up to which a level is steady, and from which it is not; up to which it is not seen
+to move, and from which it surely does. A deviation of luck is 1, so between them nobody knows."""
 
 
 def _between(value: float, start: float, full: float) -> float:
@@ -207,8 +209,14 @@ def _longest(n: int) -> float:
     return n * max(0.4, min(n / 90, 1.0))
 
 
-def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats, list[Floats]]:
-    """Log level for (near, far), and the own past log errors of each, by memory and origin."""
+def _levels(
+    flat: Floats, noise: float, steady: float, floor: float, t: Tuning
+) -> tuple[Floats, list[Floats]]:
+    """Log level for (near, far), and the own past log errors of each, by memory and origin.
+
+    As far as the level is `steady` (0 to 1) it has the longest memory: all days together say more
+    than past errors, which on bursty days prefer a memory by chance.
+    """
     n = len(flat)
     half_lives = np.array(t.half_lives)
     level = np.stack([_memory(h)[:n, :n] @ flat for h in t.half_lives])
@@ -227,7 +235,8 @@ def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats
             score = prior - evidence * (loss - loss.min()) / worst
             errors.append(error)
         weight = np.exp(score - score.max())
-        chosen.append(float((weight * last).sum() / weight.sum()))
+        own = float((weight * last).sum() / weight.sum())
+        chosen.append((1.0 - steady) * own + steady * float(last[-1]))
     drift = t.trend * _beyond_luck(float(last[3] - last[5]), noise, n)
     # The floor keeps zeros out of the logs; left on, a quiet forecast would run 3 % high. On a
     # bursty series it stays, against what capping the bursts took off the level.
@@ -236,14 +245,15 @@ def _levels(flat: Floats, noise: float, floor: float, t: Tuning) -> tuple[Floats
     return np.array([near, far, drift]), errors
 
 
-def _spreads(flat: Floats, noise: float, errors: list[Floats], t: Tuning) -> tuple[float, float]:
+def _spreads(
+    noise: float, bursty: float, moves: float, errors: list[Floats], t: Tuning
+) -> tuple[float, float]:
     """Log spreads of the level: of today's, and gained over 30 days.
 
     A prior by noise, corrected by the series' own past errors. Of a bursty level that stays both
     would say too much: its zeros and errors are luck, and luck is drawn day by day anyway.
     """
-    moves = _between(wandering(flat), *WANDERS)
-    still = _between(noise, *t.bursty) * (1.0 - moves) if len(flat) >= 28 else 0.0
+    still = bursty * (1.0 - moves)
     seen = noise - still * max(noise - t.noise_most, 0.0)
     now = t.now + t.now_noise * seen
     gain = t.drift + t.drift_noise * seen
@@ -283,10 +293,13 @@ def read(
     divisor = np.where(is_open, profile[weekday], 1.0)
     flat = np.where(is_open, np.minimum(capped / divisor, 1.5 * cap), around)
     noise = float(np.sqrt(np.average((flat / around - 1) ** 2, weights=recency)))
-    (near, far, drift), errors = _levels(flat, noise, floor, t)
-    now, gain = _spreads(flat, noise, errors, t)
+    wander = wandering(flat)
+    bursty = _between(noise, *t.bursty) if n >= 28 else 0.0  # too young to tell
+    steady = bursty * (1.0 - _between(wander, *STEADY))
+    (near, far, drift), errors = _levels(flat, noise, steady, floor, t)
+    now, gain = _spreads(noise, bursty, _between(wander, *WANDERS), errors, t)
     # A burst is no new level, but bursts come back: as luck they count beyond the cap.
-    top = cap * (1.0 + (t.luck_cap - 1.0) * _between(noise, *t.bursty))
+    top = cap * (1.0 + (t.luck_cap - 1.0) * bursty)
     whole = np.where(is_open, np.minimum(np.minimum(y, top) / divisor, 1.5 * top), around)
     usual = float(np.average(flat / around, weights=recency * is_open + 1e-12))
     return Shape(

@@ -78,6 +78,24 @@ def test_the_same_days_in_one_stretch_are_a_level_that_moves():
     assert moved.spread_drift > STILL_GAIN
 
 
+def test_a_steady_bursty_level_is_the_mean_of_all_days():
+    y = np.where(np.arange(90) % 6 == 4, 100.0, 0.0)
+    s = seen(y)
+    assert wandering(s.flat) < -0.5
+    weight = 0.5 ** (np.arange(90)[::-1] / 96.0)  # the longest memory
+    floor = 0.03 * s.capped.mean()  # what keeps zeros out of the logs
+    mean = np.average(s.flat, weights=weight) + floor
+    assert np.exp([s.log_near, s.log_far]) == pytest.approx([mean, mean], rel=1e-12)
+
+
+def test_a_steady_quiet_level_keeps_a_short_memory():
+    y = np.where(np.arange(90) % 2 == 0, 90.0, 110.0)
+    y[-7:] += 50.0
+    s = seen(y)
+    assert s.noise < DEFAULT.bursty[0]
+    assert np.exp(s.log_near) > 130.0
+
+
 def test_bursts_lift_what_a_month_may_cost_not_a_usual_day():
     y = rare(90, every=6)
     with_burst = y.copy()
