@@ -12,6 +12,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dashboards.exports.prepare import KINDS, Kind, Wish, command, prepare, sum_of
 from dashboards.exports.write import ExportError
@@ -40,6 +42,37 @@ def test_the_sum_of_the_file_is_the_report(
     made = prepare(con, default_catalogue(), Wish(kind), scope)
     assert made.equal
     assert made.report_pico == spend(con, scope=scope).total.cost_pico > 10**10
+
+
+EDGES = st.datetimes(datetime(2026, 2, 27), datetime(2026, 4, 2))
+FILTERS = st.fixed_dictionaries({}, optional={
+    "team": st.sampled_from([["search"], ["assistant", "platform"], [""], ["nobody"]]),
+    "variant": st.sampled_from([["gpt-5.2"], ["claude-opus-4-5", "nightjar-preview (unknown)"]]),
+    "tier": st.sampled_from([["batch"], ["standard", "flex"]]),
+    "status": st.sampled_from([["exact"], ["unpriced"], ["assumed", "exact"]]),
+    "weekday": st.just(["1"]),
+})  # fmt: skip
+WISHES = st.builds(
+    Wish,
+    st.sampled_from(["csv", "parquet", "focus-1.2", "focus-1.4"]),
+    rows=st.sampled_from(["groups", "calls", "meters"]),
+    by=st.sampled_from([(), ("day",), ("hour", "team"), ("month", "variant", "status")]),
+    period=st.sampled_from(["day", "hour"]),
+    account=st.sampled_from(["seller", "team"]),
+)
+
+
+@given(
+    st.tuples(EDGES, EDGES).filter(lambda p: p[0] < p[1]), st.sampled_from(ZONES), FILTERS, WISHES
+)
+@settings(max_examples=25)
+def test_any_file_of_any_choice_is_the_report(
+    con: duckdb.DuckDBPyConnection, span: tuple[datetime, datetime], zone: str,
+    where: dict[str, list[str]], wish: Wish,
+) -> None:  # fmt: skip
+    scope = Scope(*span, zone, where)
+    made = prepare(con, default_catalogue(), wish, scope)
+    assert made.file_pico == made.report_pico == spend(con, scope=scope).total.cost_pico
 
 
 def test_days_in_different_zones_are_different_money(con: duckdb.DuckDBPyConnection) -> None:
