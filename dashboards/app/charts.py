@@ -34,6 +34,17 @@ _RISE, _FALL = "#d95f5f", "#3f9f6b"
 _LABELS = {"hour": "%H:%M", "day": "%b %d", "week": "%b %d", "month": "%b %Y", "year": "%Y"}
 
 
+Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
+
+
+def legible(drawing: Drawing) -> Drawing:
+    """The same chart for a page: its axes and legends in the colour of the page's text (the theme's
+    own grey is below 4.5 to 1 on white)."""
+    return drawing.configure_axis(labelColor=TEXT, titleColor=TEXT).configure_legend(
+        labelColor=TEXT, titleColor=TEXT
+    )
+
+
 def colours(order: Sequence[str], shown: Sequence[str]) -> tuple[list[str], list[str]]:
     """(names, colours) of what is shown: colours by position in the lasting order."""
     place = {name: n for n, name in enumerate(order)}

@@ -240,6 +240,13 @@ def table(
     return shown
 
 
+def draw(drawing: alt.Chart | alt.LayerChart | alt.FacetChart, *, alt: str, key: str) -> None:
+    """A chart as wide as its place, with what a screen reader says of it."""
+    from dashboards.app.charts import legible
+
+    st.altair_chart(legible(drawing), alt=alt, width="stretch", key=key)
+
+
 def chart(
     drawing: alt.Chart | alt.LayerChart | alt.FacetChart,
     rows: Sequence[Row],
@@ -250,7 +257,7 @@ def chart(
     alt: str,
 ) -> None:
     """A chart, what it counts, and the table behind it."""
-    st.altair_chart(drawing, alt=alt, width="stretch", key=f"chart_{name}")
+    draw(drawing, alt=alt, key=f"chart_{name}")
     st.caption(caption)
     with st.expander("Table behind this chart"):
         table(rows, columns, name, alt=f"The figures of the chart: {alt}")

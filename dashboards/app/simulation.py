@@ -94,8 +94,8 @@ def show(
         st.warning(warning.replace("$", "\\$"), icon=":material/warning:")
     drawing = traffic_charts.fan(fan_rows, cap * answer["days"] / 30.4375 if cap else None)
     st.header("The bill so far", anchor=False)
-    st.altair_chart(
-        drawing, width="stretch", key="chart_fan",
+    parts.draw(
+        drawing, key="chart_fan",
         alt=f"Bill so far on {first['variant']}: at the end {words(first['cost_usd']['p50'])}.",
     )  # fmt: skip
     picture = "" if find_spec("vl_convert") else " The chart's corner downloads it as PNG."
@@ -118,9 +118,8 @@ def show(
     )  # fmt: skip
     bars = tornado_rows(first)
     st.header("What the bill hangs on", anchor=False)
-    st.altair_chart(
-        traffic_charts.tornado(bars, tornado_centre(first)),
-        width="stretch", key="chart_tornado",
+    parts.draw(
+        traffic_charts.tornado(bars, tornado_centre(first)), key="chart_tornado",
         alt="; ".join(f"{b['name']} moves the bill by {b['label']}" for b in bars),
     )  # fmt: skip
     st.caption("One number at a time at its P10 and P90, the others in the middle.")

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.app import charts, parts
+from dashboards.app import charts, finance_charts
 from dashboards.app.parts import Column
+from dashboards.monthly.charts import COLOURS
 from pricing.money import usd
 
 
@@ -170,3 +171,36 @@ def test_a_target_at_the_same_price_is_neither_cheaper_nor_dearer() -> None:
     spec = charts.against_base(rows, 1.0).to_dict()["layer"][0]["encoding"]
     assert spec["color"]["scale"]["domain"] == ["as logged", "the same"]
     assert spec["y"]["axis"]["labelOverlap"] is False
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2's contrast of two colours, 1 to 21."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+        red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4
+                            for c in parts)  # fmt: skip
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#171614"])
+def test_every_mark_can_be_seen_in_light_and_dark(ground: str) -> None:
+    assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)  # WCAG's own example
+    marks = {*charts.PALETTE, charts.OTHER, finance_charts.ALARM, finance_charts.CALM}
+    assert {c for c in marks if contrast(c, ground) < 3} == set()
+
+
+def test_every_mark_of_the_months_report_can_be_seen_on_paper() -> None:
+    assert {c for c in COLOURS if contrast(c, "#ffffff") < 3} == set()
+
+
+def test_words_in_charts_have_the_pages_own_colour() -> None:
+    rows = [{"step": "before", "low": 0, "high": 1, "kind": "total", "label": "$1"}]
+    spec = charts.legible(finance_charts.waterfall(rows, 0)).to_dict()
+    assert spec["config"]["axis"]["labelColor"] == "currentColor"
+    assert spec["config"]["legend"]["labelColor"] == "currentColor"
+    texts = [layer["mark"] for layer in spec["layer"] if layer["mark"]["type"] == "text"]
+    assert [mark["color"] for mark in texts] == ["currentColor"]

@@ -102,8 +102,8 @@ def breakdown(by: str, measure: Measure) -> None:
         for name, value in found[:20]
     ]
     if drawn:
-        st.altair_chart(
-            charts.ranking(drawn, lasting_order(by), what=measure.kind), width="stretch",
+        parts.draw(
+            charts.ranking(drawn, lasting_order(by), what=measure.kind),
             key="chart_breakdown",
             alt=f"{measure.label} by {by}: "
             + ", ".join(f"{d['name']} {d['label']}" for d in drawn[:6]) + ".",

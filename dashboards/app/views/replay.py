@@ -105,8 +105,8 @@ def show(answer: dict[str, Any], curve: list[dict[str, Any]]) -> None:
             f"**{best['variant']}** is the cheapest of these: {parts.money(best['cost'])} for this "
             f"trace ({parts.money(best['without'])} without caching).".replace("$", "\\$")
         )
-        st.altair_chart(
-            traffic_charts.with_and_without(drawn), width="stretch", key="chart_replay",
+        parts.draw(
+            traffic_charts.with_and_without(drawn), key="chart_replay",
             alt="; ".join(f"{d['name']} {d['kind']} {d['label']}" for d in drawn[:8]),
         )  # fmt: skip
     for v in answer["variants"]:

@@ -77,8 +77,8 @@ def show(answer: Comparison) -> None:
                 + (f" Mind: {best['notes']}." if best["notes"] else "")
             ).replace("$", "\\$")
         )
-    st.altair_chart(
-        charts.against_base(drawn, base / 1e12), width="stretch", key="chart_compare",
+    parts.draw(
+        charts.against_base(drawn, base / 1e12), key="chart_compare",
         alt="Bars of what the traffic would cost on each target: "
         + ", ".join(f"{d['name']} {d['label']}" for d in drawn[:6]) + ".",
     )  # fmt: skip
