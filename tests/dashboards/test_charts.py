@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboards.app import charts, finance_charts
+from dashboards.app import charts, finance_charts, parts
 from dashboards.app.parts import Column
 from dashboards.monthly.charts import COLOURS
 from pricing.money import usd
