@@ -79,11 +79,11 @@ def _measure(folder: Path, size: int) -> list[Row]:
         if writers > 1:  # as if a second machine had written too: keys may repeat
             lake = replace(lake, batches=lake.batches * writers)
         with cell_book(lake, catalogue, by, Scope()) as book:
-            return spend(book.con, by)
+            return spend(book.store.con, by)
 
     def compared() -> Any:
         with cell_book(open_lake(where), catalogue, (), Scope(), targets=parsed) as book:
-            return compare(book.con, catalogue, targets)
+            return compare(book.store.con, catalogue, targets)
 
     own, expected = _timed(lambda: spend(store.con, by, calls=RAW))
     one, found = _timed(lambda: report_of(1))

@@ -8,8 +8,8 @@ differ from the store's, whatever engine added it up.
 
     lake = open_lake("lake")                               # DuckDB in this process
     lake = open_lake("lake", "sc://127.0.0.1:50051")       # Spark Connect
-    with cell_book(lake, catalogue, ["team", "month"], Scope()) as store:
-        spend(store.con, ["team", "month"]).total.cost_usd
+    with cell_book(lake, catalogue, ["team", "month"], Scope()) as book:
+        spend(book.store.con, ["team", "month"]).total.cost_usd
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A lake's cells as a book in memory, which the store's own queries answer from.
 
-    with cell_book(lake, catalogue, ["team", "day"], Scope(zone="Europe/Berlin")) as store:
-        spend(store.con, ["team"])
+    with cell_book(lake, catalogue, ["team", "day"], Scope(zone="Europe/Berlin")) as book:
+        spend(book.store.con, ["team"])
 
 The book answers for the dimensions it was made with, and no others. Prices are this machine's
 catalogue (cards, negotiated rates and all), as in a store; the rates written with the lake say
@@ -29,6 +29,7 @@ from ingest.store.database import Store, open_store
 from pricing import sql
 from pricing.catalogue import Catalogue
 from pricing.meters import COUNTED
+from pricing.rates import RateVector
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,27 +55,12 @@ def cell_book(
     *,
     targets: Sequence[Target] = (),
     known_at: datetime | None = None,
-) -> Generator[Store]:
+) -> Generator[CellBook]:
     """A book of the lake's calls in a scope, by the dimensions named (the scope's own included).
 
     `targets` are what the calls will be compared with; `known_at` (naive UTC) that they will be
     priced as known then. Raises `ScopeError` for an unknown dimension, `EngineError`.
     """
-    with book_of_cells(lake, catalogue, names, scope, targets=targets, known_at=known_at) as found:
-        yield found.store
-
-
-@contextmanager
-def book_of_cells(
-    lake: Lake,
-    catalogue: Catalogue,
-    names: Iterable[str],
-    scope: Scope,
-    *,
-    targets: Sequence[Target] = (),
-    known_at: datetime | None = None,
-) -> Generator[CellBook]:
-    """`cell_book`, and the engine's side of it."""
     wanted = {*names, *scope.where}
     for name in wanted:
         dimension(name, scope.zone)
@@ -146,7 +132,7 @@ def _edges(
     tables = ["rate_vectors", "list_vectors"]
     if known_at is not None:
         tables.append(asof.vectors_as_known(store, catalogue, known_at))
-    extra = []
+    extra: list[RateVector] = []
     for target in targets:
         route = catalogue.route(
             target.seller, target.variant, seller=target.seller, tier=target.tier
@@ -230,10 +216,10 @@ def _read(folder: LakeFolder, paths: Sequence[str]) -> pa.Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables = []
+    tables: list[pa.Table] = []
     for path in paths:
         with folder.files.open_input_file(folder.full(path)) as file:
-            tables.append(pq.ParquetFile(file).read())
+            tables.append(pq.ParquetFile(file).read())  # pyright: ignore[reportUnknownMemberType]
     found = pa.concat_tables(tables, promote_options="default")
     if "assumed" not in found.column_names:  # a lake of before rates said so
         found = found.append_column("assumed", pa.nulls(len(found), pa.bool_()))

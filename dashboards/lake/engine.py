@@ -78,7 +78,8 @@ class Lake:
         if self.engine == "duckdb":
             self.con.con.register(name, rows)
         else:
-            frame = self.con._session.createDataFrame(rows.to_pandas())
+            columns: Any = rows
+            frame = self.con._session.createDataFrame(columns.to_pandas())
             frame.createOrReplaceTempView(name)
         return self.con.table(name)
 
@@ -113,7 +114,10 @@ def open_lake(where: str | Path, engine: str = "duckdb") -> Lake:
             f"{where} holds no usage: write some with `tokenbooks export lake {where}`"
             f" or `tokenbooks ingest --lake {where} LOGS`"
         )
-    con, usage = _duckdb(folder, paths) if engine == "duckdb" else _spark(engine, folder, paths)
+    if engine == "duckdb":
+        con, usage = _duckdb(folder, batches, paths)
+    else:
+        con, usage = _spark(engine, folder, paths)
     return Lake(folder, batches, con, _with_every_meter(usage), engine)
 
 
@@ -124,7 +128,7 @@ def _with_every_meter(usage: Any) -> Any:
     return usage.mutate(**{m: ibis.null("int64") for m in lacking}) if lacking else usage
 
 
-def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
+def _duckdb(folder: LakeFolder, batches: list[Batch], paths: list[str]) -> tuple[Any, Any]:
     con = load_ibis().duckdb.connect()
     con.raw_sql("SET TimeZone = 'UTC'")
     con.raw_sql("SET enable_progress_bar = false")
@@ -134,16 +138,34 @@ def _duckdb(folder: LakeFolder, paths: list[str]) -> tuple[Any, Any]:
         return con, con.read_parquet(
             full, table_name="usage", hive_partitioning=False, union_by_name=True
         )
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
+    ds: Any = import_module("pyarrow.dataset")
     # The wheel's DuckDB has no reader for object stores: Arrow has.
-    files = ds.dataset([folder.full(p) for p in paths], format="parquet", filesystem=folder.files)
-    # Else the first file's columns would stand for all.
-    schema = pa.unify_schemas([part.physical_schema for part in files.get_fragments()])
-    files = files.replace_schema(schema)
+    full = [folder.full(path) for path in paths]
+    files = ds.dataset(
+        full, schema=_columns(folder, batches), format="parquet", filesystem=folder.files
+    )
     con.con.register("usage", files)
     return con, con.table("usage")
+
+
+def _columns(folder: LakeFolder, batches: list[Batch]) -> pa.Schema:
+    """The columns of all the files together, or the first file's would stand for all. Batches say
+    them; only the files of those that do not are opened (one request each, one after another)."""
+    import pyarrow as pa
+
+    ds: Any = import_module("pyarrow.dataset")
+    stated = {name: folder.schema(name) for name in {b.schema for b in batches if b.schema}}
+    found = [schema for schema in stated.values() if schema is not None]
+    silent = [
+        folder.full(path)
+        for batch in batches
+        if batch.schema is None or stated[batch.schema] is None
+        for path in batch.usage
+    ]
+    if silent:
+        files = ds.dataset(silent, format="parquet", filesystem=folder.files)
+        found += [part.physical_schema.remove_metadata() for part in files.get_fragments()]
+    return pa.unify_schemas(found)
 
 
 def _listens(address: str) -> None:

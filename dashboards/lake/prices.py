@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from dashboards.lake.book import CellBook, book_of_cells, numbered
+from dashboards.lake.book import CellBook, cell_book, numbered
 from dashboards.lake.engine import Lake, load_ibis
 from dashboards.queries.scope import Scope
 from dashboards.queries.spend import SpendRow, spend
@@ -62,7 +62,7 @@ def priced_calls(
 
     `known_at` (naive UTC) prices them as known then. Raises `ScopeError`, `EngineError`.
     """
-    with book_of_cells(lake, catalogue, (), scope, known_at=known_at) as found:
+    with cell_book(lake, catalogue, (), scope, known_at=known_at) as found:
         if found.calls is None or found.cells is None:
             yield None
             return

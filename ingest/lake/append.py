@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.lake.export import COLUMNS, short_hash, write_rows
+from ingest.lake.export import COLUMNS, short_hash, usage_schema, write_rows
 from ingest.lake.folder import USAGE, Batch, LakeError, LakeFolder
 from ingest.store import ledger, load
 from ingest.store.database import staging_area
@@ -93,11 +93,12 @@ def _append(con: Any, folder: LakeFolder, name: str, report: FileReport) -> None
         "SELECT occurred_at::DATE AS date, count(*) FROM sorted GROUP BY date ORDER BY date"
     ).fetchall()
     query = "SELECT * FROM sorted WHERE occurred_at >= ? AND occurred_at < ?::DATE + 1"
-    paths = []
+    paths: list[str] = []
     for date, count in dates:
         paths.append(f"{USAGE}/date={date}/{name}.parquet")
         write_rows(con, folder, paths[-1], f"{query} ORDER BY occurred_at, call_key", [date, date])
         report.added += count
     if paths:
-        folder.commit(Batch(name, tuple(paths)))
+        schema = usage_schema(con, folder, "SELECT * FROM sorted")
+        folder.commit(Batch(name, tuple(paths), schema=schema))
     report.duplicates = report.records - report.added

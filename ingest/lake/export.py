@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +70,11 @@ def export_store(store: Store, lake: str | Path) -> LakeReport:
     old = () if held is None else (*held.usage, *held.rates)
     gone = sorted(set(old) - {*usage, *rates})
     report.replaced = len(gone)
-    if held is not None and held.usage == tuple(usage) and held.rates == tuple(rates):
+    schema = usage_schema(store.con, folder, _stored())
+    now = Batch(name, tuple(usage), tuple(rates), tuple(gone), schema)
+    if held is not None and replace(held, previous=()) == replace(now, previous=()):
         return report
-    folder.commit(Batch(name, tuple(usage), tuple(rates), tuple(gone)))
+    folder.commit(now)
     kept = {*usage, *rates, *gone}
     if held is not None:
         folder.remove(set(held.previous) - kept - _others(folder, name))
@@ -138,7 +140,7 @@ def _export_rates(
         " assumed))"
         " FROM rates_stored GROUP BY date ORDER BY date"
     ).fetchall()
-    paths = []
+    paths: list[str] = []
     for date, *parts in days:
         path = f"{RATES}/date={date}/{short_hash(*map(str, parts))}.parquet"
         query = "SELECT * FROM rates_stored WHERE recorded_at::DATE = ? ORDER BY rate_id"
@@ -148,6 +150,11 @@ def _export_rates(
             report.unchanged += 1
         paths.append(path)
     return paths
+
+
+def usage_schema(con: duckdb.DuckDBPyConnection, folder: LakeFolder, query: str) -> str:
+    """What a batch of this query's rows says of their columns."""
+    return folder.keep_schema(con.sql(f"{query} LIMIT 0").to_arrow_reader(ROWS).schema)
 
 
 def write_rows(

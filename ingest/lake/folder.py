@@ -14,6 +14,7 @@ as it was, and one rename (on an object store: one copy) moves it from the old s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import uuid
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-USAGE, RATES, BATCHES = "usage", "rates", "batches"
+USAGE, RATES, BATCHES, SCHEMAS = "usage", "rates", "batches", "schemas"
 LEFTOVER = timedelta(days=1)
 """Age from which a file that no batch names is removed: nobody can still be writing it."""
 
@@ -39,12 +40,15 @@ class LakeError(Exception):
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one writer put into the lake: paths within it. `previous` were its files before that,
-    kept for one batch longer, for readers that began before."""
+    kept for one batch longer, for readers that began before. `schema` names the columns that its
+    usage has (`LakeFolder.schema`), so that nobody opens each file to learn them; batches written
+    before there were any say None."""
 
     name: str
     usage: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
     previous: tuple[str, ...] = ()
+    schema: str | None = None
 
     @property
     def from_store(self) -> bool:
@@ -53,7 +57,11 @@ class Batch:
 
     def text(self) -> str:
         """The batch file: the same content makes the same bytes."""
-        body = {"usage": self.usage, "rates": self.rates, "previous": self.previous}
+        body: dict[str, Any] = {
+            "usage": self.usage, "rates": self.rates, "previous": self.previous,
+        }  # fmt: skip
+        if self.schema is not None:
+            body["schema"] = self.schema
         return json.dumps(body, indent=1) + "\n"
 
 
@@ -109,7 +117,8 @@ class LakeFolder:
             with self.files.open_input_stream(self.full(path)) as stream:
                 body: dict[str, Any] = json.loads(stream.read())
             parts = (tuple(map(str, body[k])) for k in ("usage", "rates", "previous"))
-            return Batch(name, *parts)
+            schema = body.get("schema")
+            return Batch(name, *parts, schema=None if schema is None else str(schema))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -129,6 +138,26 @@ class LakeFolder:
             for batch in rows:
                 writer.write_batch(batch)
         return True
+
+    def schema(self, name: str) -> pa.Schema | None:
+        """The columns that batches know by this name; None when nobody wrote them down."""
+        import pyarrow as pa
+
+        try:
+            with self.files.open_input_stream(self.full(f"{SCHEMAS}/{name}.arrow")) as stream:
+                return pa.ipc.read_schema(pa.py_buffer(stream.read()))
+        except (FileNotFoundError, pa.ArrowInvalid):
+            return None
+
+    def keep_schema(self, schema: pa.Schema) -> str:
+        """Write the columns of usage files down, once; the name that a batch gives them."""
+        text = schema.remove_metadata().serialize().to_pybytes()
+        name = hashlib.sha256(text).hexdigest()[:12]
+        path = f"{SCHEMAS}/{name}.arrow"
+        if not self.exists(path):
+            with self._whole(path) as draft, self.files.open_output_stream(draft) as stream:
+                stream.write(text)
+        return name
 
     def commit(self, batch: Batch) -> None:
         """Make a batch count, at once and as a whole, in place of the one of its name."""
@@ -154,6 +183,7 @@ class LakeFolder:
                 info.type == fs.FileType.File
                 and (draft or name.startswith(prefix))
                 and path not in keep
+                and info.mtime is not None
                 and info.mtime < oldest
             ):
                 removed += self._remove(path)

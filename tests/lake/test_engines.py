@@ -119,8 +119,8 @@ def test_a_report_says_what_the_store_says(
     expected = spend(store.con, by, scope)
     assert expected.total.calls > 5
     with cell_book(open_lake(lake, engine), catalogue, by, scope) as book:
-        assert spend(book.con, by, scope) == expected
-        assert reasons(book.con, scope) == reasons(store.con, scope)
+        assert spend(book.store.con, by, scope) == expected
+        assert reasons(book.store.con, scope) == reasons(store.con, scope)
 
 
 def test_the_traffic_is_worth_asking(books: tuple[Catalogue, Store, Path]) -> None:
@@ -149,7 +149,7 @@ def test_prices_of_another_day(
 
     names = ["variant", "tier"]
     with cell_book(open_lake(lake, engine), catalogue, names, Scope(), known_at=known_at) as book:
-        assert ask(book) == ask(store)
+        assert ask(book.store) == ask(store)
 
 
 TARGETS = [
@@ -170,7 +170,9 @@ def test_a_comparison_says_what_the_store_says(
     assert sum(row.cost_pico is not None for row in expected.rows) >= 10
     targets = [comparing.parse_target(t, catalogue) for t in TARGETS]
     with cell_book(open_lake(lake, engine), catalogue, (), scope, targets=targets) as book:
-        assert comparing.compare(book.con, catalogue, TARGETS, scope, at=at, now=now) == expected
+        assert (
+            comparing.compare(book.store.con, catalogue, TARGETS, scope, at=at, now=now) == expected
+        )
 
 
 def test_calls_too_long_for_a_target_are_counted_alike(engine: str, tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ def test_calls_too_long_for_a_target_are_counted_alike(engine: str, tmp_path: Pa
          "2 of the answers: longer than its maximum of 99"),
     ]  # fmt: skip
     with cell_book(open_lake(tmp_path, engine), catalogue, (), Scope(), targets=parsed) as book:
-        assert comparing.compare(book.con, catalogue, targets) == expected
+        assert comparing.compare(book.store.con, catalogue, targets) == expected
 
 
 def test_budgets_stand_as_in_the_store(engine: str, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_budgets_stand_as_in_the_store(engine: str, tmp_path: Path) -> None:
     assert all(status.ends for status in expected.statuses)
     names = dimensions_of(budgets, zone)
     with cell_book(open_lake(tmp_path, engine), catalogue, names, Scope(zone=zone)) as book:
-        found = budget_statuses(book.con, catalogue, budgets, Exchange(), **asked)
+        found = budget_statuses(book.store.con, catalogue, budgets, Exchange(), **asked)
     assert repr(found) == repr(expected)
 
 
@@ -268,7 +270,7 @@ def test_a_call_that_many_saw_is_one_and_knows_what_any_of_them_knew(
     expected = spend(everything.con, by)
     assert expected.total.calls == 3
     with cell_book(open_lake(lake, engine), catalogue, by, Scope()) as book:
-        assert spend(book.con, by) == expected
+        assert spend(book.store.con, by) == expected
 
 
 def test_sums_do_not_wrap(engine: str, tmp_path: Path) -> None:
@@ -284,7 +286,7 @@ def test_sums_do_not_wrap(engine: str, tmp_path: Path) -> None:
     ])  # fmt: skip
     export_store(store, tmp_path)
     with cell_book(open_lake(tmp_path, engine), catalogue, (), Scope()) as book:
-        total = spend(book.con).total
+        total = spend(book.store.con).total
     assert total.calls == 2000 * 10**8
     assert total.cost_pico == 2000 * big * 1_750_000 > 2**64
 
@@ -305,7 +307,7 @@ def test_simulated_calls_are_apart_from_real_ones_of_another_time(
         export_store(store, tmp_path / str(n))
         assert spend(store.con, (), scope).total.calls == calls
         with cell_book(open_lake(tmp_path / str(n), engine), catalogue, (), scope) as book:
-            assert spend(book.con, (), scope).total.calls == calls
+            assert spend(book.store.con, (), scope).total.calls == calls
 
 
 def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
@@ -314,7 +316,7 @@ def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
     log.write_text(lines(chat(n, model="plain", prompt=1000) for n in (1, 2, 2)))
     ingest_to_lake(tmp_path / "lake", [log])
     with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
-        assert spend(book.con, ["team"]).total.calls == 2
+        assert spend(book.store.con, ["team"]).total.calls == 2
 
 
 def test_files_from_before_a_meter_was_known_are_read_beside_newer_ones(
@@ -329,14 +331,14 @@ def test_files_from_before_a_meter_was_known_are_read_beside_newer_ones(
     rows = pq.read_table(older, partitioning=None)
     pq.write_table(rows.drop_columns(["pages", "citation"]), older)
     with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
-        assert spend(book.con, ["team"]).total.calls == 2
+        assert spend(book.store.con, ["team"]).total.calls == 2
     for file in (tmp_path / "lake" / "usage").rglob("*.parquet"):
         rows = pq.read_table(file, partitioning=None)
         pq.write_table(
             rows.drop_columns([n for n in ("pages", "citation") if n in rows.column_names]), file
         )
     with cell_book(open_lake(tmp_path / "lake", engine), catalogue, ["team"], Scope()) as book:
-        assert spend(book.con, ["team"]).total.calls == 2
+        assert spend(book.store.con, ["team"]).total.calls == 2
 
 
 def test_errors_say_what_to_do(books: tuple[Catalogue, Store, Path], tmp_path: Path) -> None:

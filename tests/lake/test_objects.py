@@ -101,7 +101,7 @@ def test_it_is_asked_where_it_is(
     by = ["day", "team", "variant", "status"]
     lake = open_lake(f"{bucket}/asked", chosen)
     with cell_book(lake, default_catalogue(), by, Scope()) as book:
-        assert spend(book.con, by) == spend(store.con, by)
+        assert spend(book.store.con, by) == spend(store.con, by)
     store.close()
 
 

@@ -150,8 +150,8 @@ def asking(
 
     with cell_book(
         lake, catalogue(chosen), names, asked, targets=targets, known_at=known_at
-    ) as store:
-        yield store
+    ) as book:
+        yield book.store
 
 
 def pairs(items: Sequence[str] | None, what: str) -> dict[str, str]:
