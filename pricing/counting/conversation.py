@@ -11,12 +11,13 @@ whose content is two text parts and an image is one :class:`Message` of the join
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pricing.counting.result import RequestError
 from pricing.counting.typescript import Tool
+from pricing.json_types import JsonList, JsonObject, JsonSequence
 
 _T = TypeVar("_T")
 
@@ -120,22 +121,27 @@ def read(reader: Callable[[Mapping[str, Any]], _T], request: Mapping[str, Any]) 
 def from_chat(request: Mapping[str, Any]) -> Conversation:
     """Read a Chat Completions body. Raises :class:`RequestError` without a list of messages."""
     messages = request.get("messages")
-    if not isinstance(messages, list):
+    if not isinstance(messages, JsonList):
         raise RequestError(
             "A Chat Completions request needs a list 'messages'. "
             "For a Responses body pass endpoint='responses'."
         )
+    if request.get("system"):
+        raise RequestError(
+            "A Chat Completions request keeps its system prompt in 'messages', and this one has a "
+            "'system' beside them: for an Anthropic body pass endpoint='messages'."
+        )
     talk = Conversation()
     for position, message in enumerate(messages):
-        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+        if not isinstance(message, JsonObject) or not isinstance(message.get("role"), str):
             raise RequestError(f"messages[{position}] is not an object with a 'role'.")
         _chat_message(talk, message)
     read_tools(talk, request)
     if request.get("functions"):
-        talk.tools += [tool_of(f) for f in request["functions"] if isinstance(f, Mapping)]
+        talk.tools += [tool_of(f) for f in request["functions"] if isinstance(f, JsonObject)]
     read_choice(talk, request, request.get("tool_choice") or request.get("function_call"))
     shape = request.get("response_format")
-    if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
+    if isinstance(shape, JsonObject) and shape.get("type") == "json_schema":
         talk.format = format_of(shape.get("json_schema"))
     talk.searches = request.get("web_search_options") is not None
     return talk
@@ -151,13 +157,13 @@ def _chat_message(talk: Conversation, message: Mapping[str, Any]) -> None:
         text = message["refusal"]
     calls: list[Call] = []
     for made in message.get("tool_calls") or ():
-        function = made.get("function") if isinstance(made, Mapping) else None
-        if isinstance(function, Mapping):
+        function = made.get("function") if isinstance(made, JsonObject) else None
+        if isinstance(function, JsonObject):
             calls.append(Call(str(function.get("name", "")), str(function.get("arguments") or "")))
         else:
-            talk.doubt(f"call of type {made.get('type') if isinstance(made, Mapping) else '?'}")
+            talk.doubt(f"call of type {made.get('type') if isinstance(made, JsonObject) else '?'}")
     old = message.get("function_call")
-    if isinstance(old, Mapping):
+    if isinstance(old, JsonObject):
         calls.append(Call(str(old.get("name", "")), str(old.get("arguments") or "")))
     if message.get("audio"):
         talk.doubt("audio")
@@ -172,14 +178,14 @@ def text_of(talk: Conversation, content: object) -> str:
     """Text of a message's content; images are collected, anything else is noted as unknown."""
     if content is None or isinstance(content, str):
         return content or ""
-    if not isinstance(content, Sequence):
+    if not isinstance(content, JsonSequence):
         raise RequestError(f"A message content is neither a text nor a list: {type(content)}.")
     texts: list[str] = []
     for part in content:
         if isinstance(part, str):
             texts.append(part)
             continue
-        if not isinstance(part, Mapping):
+        if not isinstance(part, JsonObject):
             raise RequestError("A part of a message's content is not an object.")
         kind = part.get("type")
         if kind in ("text", "input_text", "output_text", "refusal"):
@@ -194,7 +200,7 @@ def text_of(talk: Conversation, content: object) -> str:
 def _image(part: Mapping[str, Any]) -> Image:
     where = part.get("image_url")
     detail = part.get("detail")
-    if isinstance(where, Mapping):
+    if isinstance(where, JsonObject):
         detail = where.get("detail", detail)
         where = where.get("url")
     return Image(str(where or part.get("file_id") or ""), str(detail or "auto"))
@@ -203,7 +209,7 @@ def _image(part: Mapping[str, Any]) -> Image:
 def read_tools(talk: Conversation, request: Mapping[str, Any]) -> None:
     """Take the function tools of a body; every other kind of tool is noted as unknown."""
     for tool in request.get("tools") or ():
-        if not isinstance(tool, Mapping):
+        if not isinstance(tool, JsonObject):
             raise RequestError("An entry of 'tools' is not an object.")
         kind = tool.get("type", "function")
         if kind != "function":
@@ -212,7 +218,7 @@ def read_tools(talk: Conversation, request: Mapping[str, Any]) -> None:
             talk.doubt("deferred tools")
         else:
             inner = tool.get("function")
-            talk.tools.append(tool_of(inner if isinstance(inner, Mapping) else tool))
+            talk.tools.append(tool_of(inner if isinstance(inner, JsonObject) else tool))
 
 
 def tool_of(function: Mapping[str, Any]) -> Tool:
@@ -221,7 +227,7 @@ def tool_of(function: Mapping[str, Any]) -> Tool:
     return Tool(
         str(function.get("name", "")),
         str(function.get("description") or ""),
-        parameters if isinstance(parameters, Mapping) else {},
+        parameters if isinstance(parameters, JsonObject) else {},
     )
 
 
@@ -229,19 +235,19 @@ def read_choice(talk: Conversation, request: Mapping[str, Any], choice: object) 
     """Take ``tool_choice`` and ``parallel_tool_calls``."""
     talk.required = choice == "required"
     talk.parallel = request.get("parallel_tool_calls") is not False
-    if isinstance(choice, Mapping):
+    if isinstance(choice, JsonObject):
         inner = choice.get("function", choice)
-        name = inner.get("name") if isinstance(inner, Mapping) else None
+        name = inner.get("name") if isinstance(inner, JsonObject) else None
         talk.forced = name if isinstance(name, str) else None
 
 
 def format_of(shape: object) -> Format:
     """A JSON schema format. Raises :class:`RequestError` when it has no name."""
-    if not isinstance(shape, Mapping) or not isinstance(shape.get("name"), str):
+    if not isinstance(shape, JsonObject) or not isinstance(shape.get("name"), str):
         raise RequestError("A JSON schema format needs a 'name' and a 'schema'.")
     schema = shape.get("schema")
     return Format(
         shape["name"],
         str(shape.get("description") or ""),
-        schema if isinstance(schema, Mapping) else {},
+        schema if isinstance(schema, JsonObject) else {},
     )

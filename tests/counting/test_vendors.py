@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pricing.counting import Basis, UnknownModelError, count_request, count_text
+from pricing.counting import Basis, RequestError, UnknownModelError, count_request, count_text
 from pricing.counting.images import squares
 from pricing.counting.vendors import chinese_share, vendor_of
 
@@ -57,6 +57,14 @@ def test_an_anthropic_request_and_its_parts():
     assert count_request({**CLAUDE, "thinking": thinking}, endpoint="messages").total == 128 + 28
     system = count_request({**CLAUDE, "system": TEXT}, endpoint="messages")
     assert system.total == round(202 * 1.2) + 7
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", "gpt-5.2"])
+def test_an_anthropic_body_is_not_counted_as_a_chat_without_its_system_prompt(model):
+    body = {**CLAUDE, "model": model}
+    count_request({**body, "system": ""})
+    with pytest.raises(RequestError, match="endpoint='messages'"):
+        count_request({**body, "system": TEXT})
 
 
 def test_tools_bring_a_hidden_prompt():
