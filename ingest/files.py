@@ -27,6 +27,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
+from pricing.json_types import JsonDict, JsonList
+
 Kind = Literal["json", "jsonl", "sse", "csv", "parquet", "binary", "empty"]
 
 HEAD_BYTES = 256 * 1024
@@ -143,7 +145,7 @@ class Source:
                     yield number, parse_line(line)
             return
         for number, document in values(self.text()):
-            if isinstance(document, list):
+            if isinstance(document, JsonList):
                 for element in document:
                     yield number, element
             else:
@@ -235,7 +237,7 @@ def parse_line(line: str) -> Any | BadLine:
     if start < 1 or "\t" in line[:start] or line.lstrip()[:1] in ("{", "["):
         return found
     inner = parse(line[start:].rstrip())
-    if not isinstance(inner, dict):
+    if not isinstance(inner, JsonDict):
         return found
     time = _LOGGED_AT.search(line[:start])
     return {"time": time.group(), **inner} if time else inner
@@ -412,7 +414,7 @@ def _classify(source: Source) -> Source:
 def _objects_among(text: str) -> list[Any]:
     """Objects that stand on lines among lines of plain text, or after a logger's own words."""
     lines = [line.rstrip("\r") for line in text.split("\n")[:_SAMPLE] if "{" in line]
-    return [d for d in map(parse_line, lines) if isinstance(d, dict)]
+    return [d for d in map(parse_line, lines) if isinstance(d, JsonDict)]
 
 
 def _json_kind(source: Source, text: str) -> Kind:
@@ -424,11 +426,11 @@ def _json_kind(source: Source, text: str) -> Kind:
     if not isinstance(first, BadLine) and (len(lines) > 1 or not text.startswith("[")):
         complete = lines if whole else lines[:-1] or lines
         source.sample = [d for d in map(parse, complete[:_SAMPLE]) if not isinstance(d, BadLine)]
-        if len(lines) > 1 or isinstance(first, dict):
+        if len(lines) > 1 or isinstance(first, JsonDict):
             return "jsonl"
     if isinstance(first, BadLine) and len(lines) > 1 and not text.startswith("["):
         # A broken first line of a log still leaves a log; a pretty-printed document does not.
-        later = [d for d in map(parse, lines[1 : _SAMPLE + 1]) if isinstance(d, dict)]
+        later = [d for d in map(parse, lines[1 : _SAMPLE + 1]) if isinstance(d, JsonDict)]
         if later and lines[0].rstrip()[-1:] not in "{[,":
             source.sample = later
             return "jsonl"
@@ -437,7 +439,7 @@ def _json_kind(source: Source, text: str) -> Kind:
     except UnreadableFile:
         return "binary"
     for _, document in islice(values(text), _SAMPLE):
-        if isinstance(document, list):
+        if isinstance(document, JsonList):
             source.sample += document[:_SAMPLE]
         elif not isinstance(document, BadLine):
             source.sample.append(document)

@@ -87,9 +87,9 @@ class ImportOptions:
     """
 
     format: str | None = None
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    stamps: Mapping[str, str] = field(default_factory=dict[str, str])
+    mapping: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
     keep_text: bool = False
 
     @property

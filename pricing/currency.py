@@ -86,7 +86,9 @@ class Exchange:
 
     rates: tuple[FxRate, ...] = ()
     show: str = "USD"
-    _by_currency: Mapping[str, tuple[FxRate, ...]] = field(default_factory=dict, repr=False)
+    _by_currency: Mapping[str, tuple[FxRate, ...]] = field(
+        default_factory=dict[str, tuple[FxRate, ...]], repr=False
+    )
 
     @classmethod
     def from_settings(cls, raw: Mapping[str, Any]) -> Exchange:

@@ -17,6 +17,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 from typing import Any
 
+from pricing.json_types import JsonList
 from pricing.meters import LISTED_ONLY
 from pricing.money import InexactPrice, pico_per_unit_rounded, published_pico
 from pricing.rates import DAY_MINUTES, EPOCH, Rate, close_open_ends
@@ -115,7 +116,7 @@ def listing(seller: str) -> SellerListing | None:
     provider = _providers().get(_PROVIDER_OF_SELLER.get(seller, seller))
     if provider is None:
         return None
-    urls = provider.pricing_urls or []
+    urls: list[str] = provider.pricing_urls or []
     found = SellerListing(
         seller, provider.name, urls[0] if urls else "https://github.com/pydantic/genai-prices"
     )
@@ -166,14 +167,14 @@ def _leaves(clause: Any) -> Iterator[tuple[str, str]]:
         if isinstance(text, str):
             yield kind, text.lower()
             return
-    for part in getattr(clause, "or_", None) or []:
+    for part in getattr(clause, "or_", None) or ():
         yield from _leaves(part)
 
 
 def model_rates(seller: str, variant: str, model: Any, source: str) -> list[Rate]:
     """Rates of one model: dated entries for the standard tier, overlays for the others."""
     out: list[Rate] = []
-    entries = model.prices if isinstance(model.prices, list) else None
+    entries = model.prices if isinstance(model.prices, JsonList) else None
     if entries is None:
         out += _price_rates(seller, variant, model.prices, "standard", None, source, EPOCH)
     else:
@@ -185,7 +186,7 @@ def model_rates(seller: str, variant: str, model: Any, source: str) -> list[Rate
                 # A dated entry replaces those before it whole: bands and meters it lacks end too.
                 out = [replace(r, valid_to=min(r.valid_to, start), rate_id="") for r in out]
             out += rates
-    for overlay in model.price_variants or []:
+    for overlay in model.price_variants or ():
         tier = _tier_of(overlay.when)
         if tier is None:
             continue

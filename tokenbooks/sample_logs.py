@@ -140,7 +140,7 @@ def write_sample_logs(
         ("platform-codex.jsonl", _platform_codex),
         ("platform-gateway.csv", _platform_gateway),
     ]
-    written = []
+    written: list[Path] = []
     for number, (name, make) in enumerate(makers):
         path = folder / name
         path.write_bytes(make(_Maker(seed + number, start, days)))
@@ -266,7 +266,7 @@ def _assistant_responses(make: _Maker) -> bytes:
 
 def _nightly_batch(make: _Maker) -> bytes:
     """A batch output file: evaluation runs at half the price."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, at in enumerate(make.clock.calls(12, growth=0)):
         prompt = make.tokens(1800, 0.3)
         usage = make.chat_usage(prompt, 0, make.tokens(260, 0.4), make.tokens(500, 0.5))
@@ -300,7 +300,7 @@ def _platform_claude(make: _Maker) -> bytes:
         context, when = make.tokens(9000, 0.3), at
         for _ in range(make.random.randint(3, 14)):
             fresh, output = make.tokens(900, 0.7), make.tokens(320, 0.7)
-            message = {
+            message: dict[str, Any] = {
                 "id": make.name("msg_01", 22),
                 "type": "message",
                 "role": "assistant",
@@ -333,7 +333,7 @@ def _platform_claude(make: _Maker) -> bytes:
 
 def _platform_gemini(make: _Maker) -> bytes:
     """Gemini bodies of a document extraction; some prompts pass the 200,000-token step."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for at in make.clock.calls(8):
         prompt = make.tokens(26_000, 1.1)
         output, thoughts = make.tokens(600, 0.5), make.tokens(700, 0.6)
@@ -358,7 +358,7 @@ def _platform_gemini(make: _Maker) -> bytes:
 
 def _platform_codex(make: _Maker) -> bytes:
     """Responses bodies of a coding agent on Codex."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for at in make.clock.calls(20):
         rows.append(
             _response_body(

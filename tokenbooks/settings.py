@@ -173,7 +173,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _explain(error: ValidationError, path: Path | None) -> str:
     where = str(path) if path else "the environment (TOKENBOOKS_…)"
-    lines = []
+    lines: list[str] = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":

@@ -19,6 +19,7 @@ from budgets.check.errors import CheckConfigError
 from budgets.check.outputs import markdown
 from budgets.check.outputs.words import changed
 from budgets.check.report import SCHEMA, VERSION
+from pricing.json_types import JsonDict
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def load(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CheckConfigError(f"{path}: cannot be read as a report: {error}") from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+    if not isinstance(data, JsonDict) or data.get("schema") != SCHEMA:
         raise CheckConfigError(f"{path} is no report: make one with check --format json.")
     if data.get("version") != VERSION:
         raise CheckConfigError(

@@ -41,6 +41,7 @@ from pydantic import (
 )
 
 from budgets.check.errors import CheckConfigError
+from pricing.json_types import JsonList
 
 FILE = "tokenbooks.toml"
 
@@ -69,7 +70,7 @@ class Size(_Strict):
             raise ValueError("write a number, or [low, expected, high]")
         if isinstance(value, int):
             return {"low": value, "expected": value, "high": value}
-        if isinstance(value, list):
+        if isinstance(value, JsonList):
             if len(value) != 3:
                 raise ValueError("write a number, or three: [low, expected, high]")
             return dict(zip(("low", "expected", "high"), value, strict=True))
@@ -90,7 +91,7 @@ def _variable(value: Any) -> Any:
     """The short forms of a variable: a size, or a text to put in its place."""
     if isinstance(value, str):
         return {"value": value}
-    if isinstance(value, int | list) and not isinstance(value, bool):
+    if isinstance(value, int | JsonList) and not isinstance(value, bool):
         return {"tokens": value}
     return value
 

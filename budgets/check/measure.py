@@ -54,7 +54,7 @@ class Tokens:
     basis: str
     encoding: str
     prefix: int
-    parts: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, int] = field(default_factory=dict[str, int])
     notes: tuple[str, ...] = ()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from budgets.check.cost import Interval, shown
-from budgets.check.limits import Finding
+from budgets.check.limits import Finding, Side
 from pricing.money import show_usd
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _sum(intervals: list[Interval]) -> Interval:
 
 def _total(done: Run, model: str) -> Total:
     heads = [p.head.sides[model] for p in done.pairs if p.head and model in p.head.sides]
-    bases = []
+    bases: list[Side] = []
     for pair in done.pairs:
         side = pair.base.sides.get(model) if pair.base else None
         if side is None and pair.head and pair.status in ("changed", "renamed"):

@@ -195,7 +195,7 @@ def measure_unit(
     except PromptError as error:
         where = Problem(error.rule, error.message, error.path or unit.path, error.line, unit.id)
         return made, [where]
-    problems = []
+    problems: list[Problem] = []
     for model in models:
         rates = prices.rates(model)
         if rates is None:

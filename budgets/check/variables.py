@@ -17,6 +17,7 @@ from typing import Any, Literal
 from budgets.check.config import Variable
 from budgets.check.errors import PromptError
 from budgets.check.tree import Tree, text
+from pricing.json_types import JsonList, JsonObject, JsonTuple
 
 Level = Literal["low", "expected", "high"]
 _WORDS = ("the", "of")
@@ -66,9 +67,9 @@ def varied(value: Any) -> Any:
     """The same structure with other texts in it; truth values and numbers steer, so they stay."""
     if isinstance(value, str):
         return filler(max(1, len(value) // 4), True) if value else value
-    if isinstance(value, Mapping):
+    if isinstance(value, JsonObject):
         return {key: varied(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, JsonList | JsonTuple):
         return [varied(each) for each in value]
     return value
 

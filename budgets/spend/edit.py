@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from budgets.spend.model import BudgetError, read_budgets
+from pricing.json_types import JsonObject, JsonSequence
 
 _IN_PROJECT = "pyproject.toml"
 
@@ -34,10 +35,10 @@ def as_toml(budget: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, bool | int | date):
         return str(value).lower() if isinstance(value, bool) else str(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, JsonObject):
         inner = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items())
         return f"{{ {inner} }}"
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, JsonSequence) and not isinstance(value, str):
         return f"[{', '.join(_value(v) for v in value)}]"
     # A JSON string is a TOML string, but for the one control sign that JSON lets pass.
     return _text(str(value))
@@ -102,10 +103,10 @@ def _without(path: Path, data: Mapping[str, Any]) -> str:
     """Everything but the budgets, comparable; an empty table counts as none."""
 
     def strip(value: Any, depth: int) -> Any:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, JsonObject):
             return value
         names = ("tool", "tokenbooks") if path.name == _IN_PROJECT else ()
-        kept = {}
+        kept: dict[str, Any] = {}
         for k, v in value.items():
             on_way = depth < len(names) and k == names[depth]
             if depth == len(names) and k == "budgets":

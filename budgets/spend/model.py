@@ -27,6 +27,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from pricing.json_types import JsonObject
+
 Action = Literal["warn", "fail"]
 Period = Literal["month", "quarter", "year", "custom"]
 
@@ -115,7 +117,7 @@ class Target(_Strict):
 
 def _values(raw: Any) -> Any:
     """`team = "search"` means `team = ["search"]`."""
-    if isinstance(raw, Mapping):
+    if isinstance(raw, JsonObject):
         return {k: [v] if isinstance(v, str) else v for k, v in raw.items()}
     return raw
 
@@ -149,7 +151,10 @@ class Budget(_Strict):
 
     def thresholds(self) -> list[tuple[Action, Threshold]]:
         """All thresholds, the failing ones first, highest first within each."""
-        order = lambda t: (t.quantile is not None, -t.share)  # noqa: E731
+
+        def order(t: Threshold) -> tuple[bool, Fraction]:
+            return t.quantile is not None, -t.share
+
         fails: list[tuple[Action, Threshold]] = [("fail", t) for t in sorted(self.fail, key=order)]
         return fails + [("warn", t) for t in sorted(self.warn, key=order)]
 
@@ -159,7 +164,7 @@ def read_budgets(raw: Sequence[Mapping[str, Any]]) -> list[Budget]:
     made: list[Budget] = []
     wrong: list[str] = []
     for number, entry in enumerate(raw, 1):
-        name = entry.get("name") if isinstance(entry, Mapping) else None
+        name = entry.get("name") if isinstance(entry, JsonObject) else None
         where = f"budget {name!r}" if name else f"budgets, entry {number}"
         try:
             made.append(Budget.model_validate(entry))
@@ -174,7 +179,7 @@ def read_budgets(raw: Sequence[Mapping[str, Any]]) -> list[Budget]:
 
 
 def _explain(error: ValidationError) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for problem in error.errors():
         path = [str(p) for p in problem["loc"]]
         key = ".".join(path)

@@ -58,7 +58,8 @@ def exhaustion(
     running = spent + np.cumsum(paths, axis=1)
     over = running > budget
     horizon = over.shape[1]
-    day = np.sort(np.where(over.any(axis=1), over.argmax(axis=1), horizon))
+    first: NDArray[np.int64] = over.argmax(axis=1)
+    day = np.sort(np.where(over.any(axis=1), first, horizon))
     pick = [int(day[min(int(np.ceil(q * len(day))) - 1, len(day) - 1)]) for q in (0.1, 0.5, 0.9)]
     when = [None if d == horizon else np.asarray(dates, dtype="datetime64[D]")[d] for d in pick]
     return Exhaustion(when[0], when[1], when[2], float((day == horizon).mean()))

@@ -202,7 +202,8 @@ def _burn(
     by_day: dict[date, int] = {}
     for day, value in daily:
         by_day[day] = by_day.get(day, 0) + value
-    running, points = 0, []
+    running = 0
+    points: list[Day] = []
     for n in range(min(span.days, (today - span.since).days + 1)):
         day = span.since + timedelta(days=n)
         running += by_day.get(day, 0)

@@ -60,7 +60,7 @@ def bar_end(start: datetime, end: datetime) -> str:
 def stacked(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with `low` and `high`: each on top of those of the same `start`, by `rank`."""
     tops: dict[Any, float] = {}
-    found = []
+    found: list[dict[str, Any]] = []
     for row in sorted(rows, key=lambda r: (r["start"], r["rank"])):
         low = tops.get(row["start"], 0.0)
         tops[row["start"]] = low + row["value"]
@@ -329,4 +329,5 @@ def pareto(rows: Sequence[dict[str, Any]]) -> alt.LayerChart | alt.FacetChart:
             ),
         )
     )
-    return alt.layer(bars, line).resolve_scale(y="independent").properties(height=340)
+    both: Any = alt.layer(bars, line)
+    return both.resolve_scale(y="independent").properties(height=340)

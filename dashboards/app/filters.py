@@ -31,6 +31,7 @@ from dashboards.queries.periods import (
 from dashboards.queries.scope import SIMULATED, Scope, zone_info
 from dashboards.queries.simulated import simulated
 from dashboards.queries.spend import spend
+from pricing.json_types import JsonTuple
 
 MAIN = ("team", "variant")
 MORE = (
@@ -161,7 +162,7 @@ def _period(books: Extent, zone: str) -> Period:
 
 def _complete(chosen: object, default: tuple[date, date]) -> tuple[date, date]:
     """A whole range from what the calendar holds: while only one end is picked, that day."""
-    if isinstance(chosen, tuple) and chosen:
+    if isinstance(chosen, JsonTuple) and chosen:
         return chosen[0], chosen[-1]
     return default
 

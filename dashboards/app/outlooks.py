@@ -68,7 +68,8 @@ class Ahead:
         leaves = set(self.seen.leaves(self.where))
         # A leaf without a forecast has no price either; it is in no cost.
         rows = [row for leaf, row in self.seen.seen.cost.items() if leaf in leaves]
-        total, found = 0, []
+        total = 0
+        found: list[tuple[date, int]] = []
         for n, day in enumerate(self.seen.seen.days):
             if day in span:
                 total += sum(row[n] for row in rows)

@@ -11,7 +11,7 @@ True
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -245,8 +245,9 @@ def result_csv(answer: dict[str, Any]) -> str:
          *(f"{kind}_tokens_{p}" for kind in kinds for p in levels)]
     )  # fmt: skip
     for v in answer["variants"]:
-        cost, tokens = v["cost_usd"] or {}, v.get("tokens", {})
-        task = v.get("successful_task_usd", {})
+        cost: Mapping[str, Any] = v["cost_usd"] or {}
+        tokens: Mapping[str, Any] = v.get("tokens", {})
+        task: Mapping[str, Any] = v.get("successful_task_usd", {})
         write.writerow(
             [v["variant"], v["status"], *(cost.get(p) for p in (*levels, "p99")),
              v.get("cost_per_session_usd"), v.get("cost_per_successful_task_usd"),
@@ -284,7 +285,7 @@ def variant_rows(answer: dict[str, Any]) -> list[dict[str, Any]]:
     """One row a variant for the table: costs in pico-dollars, None where there is no price."""
     rows: list[dict[str, Any]] = []
     for v in answer["variants"]:
-        cost = v["cost_usd"] or {}
+        cost: Mapping[str, Any] = v["cost_usd"] or {}
         tokens = v.get("tokens", {})
         task = v.get("successful_task_usd", {})
         rows.append(

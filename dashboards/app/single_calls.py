@@ -52,7 +52,7 @@ def calls_themselves(books: Source, choice: Choice) -> None:
         f"Calls {(page - 1) * PAGE + 1:,} to {(page - 1) * PAGE + len(rows):,} of {amount:,}, times"
         f" in {choice.zone}. Tick one to see how it is billed."
     )
-    chosen = shown.selection.rows if hasattr(shown, "selection") else []
+    chosen: list[int] = shown.selection.rows if hasattr(shown, "selection") else []
     if chosen and chosen[0] < len(rows):
         bill(books, rows[chosen[0]])
 

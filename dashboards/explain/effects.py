@@ -59,7 +59,8 @@ class Explanation:
 
     def waterfall(self) -> list[tuple[str, int, int]]:
         """Steps (name, from, to) in pico-dollars, from the old cost to the new one."""
-        steps, at = [], self.before
+        steps: list[tuple[str, int, int]] = []
+        at = self.before
         for name, value in self.effects.items():
             steps.append((name, at, at + value))
             at += value
@@ -164,7 +165,7 @@ def explain(
     def shared_as_before(depth: Callable[[Leaf], object]) -> dict[Leaf, Fraction]:
         """Units now at `depth`, below it shared out as before (as now where there was none)."""
         total0, total1 = _sums(old, depth), _sums(now, depth)
-        out = {}
+        out: dict[Leaf, Fraction] = {}
         for leaf in leaves:
             at = depth(leaf)
             base, total = (old, total0) if total0.get(at) else (now, total1)

@@ -156,7 +156,7 @@ def _collect(
         " (seller VARCHAR, variant VARCHAR, maker VARCHAR, family VARCHAR)"
     )
     known = con.execute(f"SELECT DISTINCT seller, variant FROM {_ROWS}").fetchall()
-    rows = []
+    rows: list[tuple[str, str, str | None, str | None]] = []
     for seller, variant in known:
         found = catalogue.variant(variant, seller) if variant else None
         if found is not None:

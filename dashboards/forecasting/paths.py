@@ -81,7 +81,8 @@ class Forecast:
 
     def total_quantiles(self, levels: Iterable[float] = (0.1, 0.5, 0.9)) -> Floats:
         """(levels,) quantiles of the sum over the horizon; not the sum of the days' quantiles."""
-        return np.quantile(self.paths.sum(axis=1), list(levels))
+        totals: Floats = self.paths.sum(axis=1)
+        return np.quantile(totals, list(levels))
 
 
 def rung_of(days: int) -> Rung:

@@ -81,7 +81,7 @@ def couple(paths: list[Floats], correlation: float, seed: int = 0) -> list[Float
     count = len(paths[0])
     rng = np.random.default_rng(seed + 101)
     common = rng.standard_normal(count)
-    out = []
+    out: list[Floats] = []
     for leaf in paths:
         own = rng.standard_normal(count)
         wish = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own

@@ -223,7 +223,8 @@ def _levels(
     last = np.log(level[:, -1] + floor)
     preferred = min(t.memory_floor + t.memory_noise * noise * max(noise, 1.0) ** 2, _longest(n))
     prior = -t.memory_prior * np.log(half_lives / preferred) ** 2
-    chosen, errors = [], []
+    chosen: list[float] = []
+    errors: list[Floats] = []
     for k, margin in ((7, 7), (28, 14)):
         origin = np.arange(min(14, n // 3), n - margin)
         score = prior

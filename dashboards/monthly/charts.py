@@ -47,7 +47,7 @@ def _open(height: int, label: str) -> str:
 def _axis(height: int, top: float, low: float = 0.0) -> list[str]:
     """Four faint lines with their values in USD."""
     plot = height - TOP - BOTTOM
-    out = []
+    out: list[str] = []
     for n in range(5):
         value = low + (top - low) * n / 4
         y = TOP + plot * (1 - n / 4)

@@ -137,7 +137,7 @@ def _tested(month: Month) -> str:
 
 def _gaps(month: Month) -> str:
     total = month.teams.total
-    parts = []
+    parts: list[str] = []
     if total.unpriced_calls:
         parts.append(
             f"{show_calls(total.unpriced_calls)} ({total.unpriced_share * 100:.1f} %, "
@@ -235,7 +235,7 @@ def _unusual(month: Month) -> str:
     if not found.reported:
         text = "Nothing stood out." if found.days >= 15 else "Too little history to judge a day."
         return f"<h2>Unusual days</h2><p>{text}</p>"
-    rows = []
+    rows: list[list[str]] = []
     for a in found.reported:
         scope = "/".join(a.scope.values()) or "all"
         when = str(a.first) if a.first == a.last else f"{a.first} to {a.last}"

@@ -65,7 +65,7 @@ class Rules:
             threshold = float(raw.get("threshold", 4.0))
         except (InvalidOperation, ValueError) as error:
             raise ScopeError(f"anomalies: floor and threshold are numbers ({error})") from error
-        known = []
+        known: list[Known] = []
         for entry in raw.get("known", []):
             _keys(entry, ("on", "what", "where", "days"), "anomalies.known")
             if not isinstance(entry.get("on"), date):
@@ -138,7 +138,8 @@ def store_anomalies(
         threshold=rules.threshold, known=rules.known, since=since,
     )  # fmt: skip
     events = announcements(catalogue, seen)
-    reported, announced = [], []
+    reported: list[Anomaly] = []
+    announced: list[tuple[Anomaly, str]] = []
     for anomaly in found:
         what = _announced(anomaly, events)
         if what:

@@ -65,7 +65,7 @@ def budget_statuses(
         except ForecastError:
             as_of = (now or datetime.now()).date()
             notes.append("there are no calls yet")
-    made = []
+    made: list[Status] = []
     ahead = _Ahead(con, catalogue, zone, as_of)
     dimensions_of(budgets, zone)
     for budget in budgets:

@@ -67,7 +67,7 @@ def distribution(con: duckdb.DuckDBPyConnection, scope: Scope | None = None) -> 
         bound,
     ).fetchall()
     bins = tuple(Bin(_edge(n), _edge(n + 1), count, int(cost)) for n, count, cost in rows)
-    found = summary[0] or []
+    found = summary[0] or ()
     return Distribution(
         bins,
         {q: int(v) for q, v in zip(QUANTILES, found, strict=False)},

@@ -130,7 +130,7 @@ def steps(first: datetime, until: datetime, unit: str) -> list[datetime]:
     elif unit in ("month", "quarter", "year"):
         size = {"month": 1, "quarter": 3, "year": 12}[unit]
         at = _month(at.replace(day=1), -((at.month - 1) % size))
-    found = []
+    found: list[datetime] = []
     while at < until:
         found.append(at)
         at = end_of(at, unit)

@@ -86,7 +86,7 @@ class Scope:
     since: datetime | None = None
     until: datetime | None = None
     zone: str = "UTC"
-    where: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    where: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     def on_whole_hours(self) -> bool:
         """Whether the period begins and ends on whole UTC hours."""
@@ -108,7 +108,7 @@ class Scope:
         for name, wanted in self.where.items():
             expression, bound = dimension(name, self.zone)
             given = [w for w in wanted if w != ""]
-            tests = []
+            tests: list[str] = []
             if given:
                 tests.append(f"{expression} IN ({', '.join('?' * len(given))})")
                 values += bound + given

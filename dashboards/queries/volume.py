@@ -146,7 +146,8 @@ def volumes(
             for n, count in zip(here.tolist(), late, strict=True):
                 mixes[n][band] += count
         first = (volume > 0).argmax(axis=1).tolist()
-        for n, group in enumerate(leaf.tolist()):
+        present: list[int] = leaf.tolist()
+        for n, group in enumerate(present):
             *raw, card_id = groups[group]
             card = cards.get(card_id)
             shown = tuple(show_value(k, name) for k, name in zip(raw, by, strict=True))
@@ -184,8 +185,9 @@ def _numbered(
     number = np.zeros(cells.num_rows, dtype=np.int64)
     groups: list[tuple[Any, ...]] = [()]
     for name in names:
-        encoded = cells[name].combine_chunks().dictionary_encode(null_encoding="encode")
-        own = encoded.dictionary.to_pylist()
+        column: Any = cells[name]
+        encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+        own: list[Any] = encoded.dictionary.to_pylist()
         # Numbered anew at each column: the product of many columns' values need not fit.
         pairs = number * len(own) + encoded.indices.to_numpy()
         seen, number = np.unique(pairs, return_inverse=True)

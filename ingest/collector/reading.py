@@ -36,6 +36,7 @@ from ingest.readers.bodies import read_document
 from ingest.readers.mapping import FIELDS, read_row
 from ingest.record import MAX_SESSION, ContentKeys, Reject, UsageRecord
 from ingest.store import load
+from pricing.json_types import JsonList, JsonObject
 from pricing.meters import COUNTED
 from pricing.money import EXACT
 
@@ -116,9 +117,9 @@ def documents(body: bytes, *, lines: bool = False) -> list[Any]:
     if isinstance(document, BadLine):
         cut = document.reason.startswith("cut off")
         raise ValueError(f"the body is {'incomplete JSON' if cut else document.reason}")
-    if isinstance(document, Mapping) and isinstance(document.get("records"), list):
+    if isinstance(document, JsonObject) and isinstance(document.get("records"), JsonList):
         document = document["records"]
-    if not isinstance(document, list):
+    if not isinstance(document, JsonList):
         return [document]
     if not document:
         raise ValueError("the list is empty")
@@ -158,9 +159,9 @@ def read_litellm_documents(items: Sequence[Any]) -> Batch:
     calls and are ignored."""
     batch = Batch()
     for place, item in enumerate(items):
-        if isinstance(item, Mapping) and _is_alert(item):
+        if isinstance(item, JsonObject) and _is_alert(item):
             batch.ignored += 1
-        elif isinstance(item, Mapping):
+        elif isinstance(item, JsonObject):
             keys = DocumentKeys(partial(_digest, item))
             batch.take(_placed(litellm.read_payload(item, context(keys)), place))
         else:
@@ -186,7 +187,7 @@ def _is_alert(item: Mapping[str, Any]) -> bool:
 
 
 def _read_one(item: Any, door: _Door) -> Iterator[Result]:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, JsonObject):
         yield _no_object(item, 0)
     elif is_own_record(item):
         yield _read_own(item, door)
@@ -229,7 +230,7 @@ def _read_own(item: Mapping[str, Any], door: _Door) -> Result:
     keys = door.timed if timed else door.keys(item)
     result = read_row(item, {n: n for n in item if n != "tags"}, 0, context(keys))
     tags = item.get("tags")
-    if isinstance(result, UsageRecord) and isinstance(tags, Mapping):
+    if isinstance(result, UsageRecord) and isinstance(tags, JsonObject):
         nested = {k for k, v in tags.items() if not isinstance(v, str | int | float)}
         result.tags = {k: v for k, v in result.tags.items() if k not in nested}
     return result

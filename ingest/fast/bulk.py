@@ -23,6 +23,7 @@ from ingest.readers.base import ReadContext
 from ingest.readers.mapping import FIELDS, columns_of, constant
 from ingest.readers.rows import RowSource, document_rows, rows
 from ingest.store import load
+from pricing.json_types import JsonObject
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,8 +72,8 @@ def _table(source: Source, options: ImportOptions) -> Bulk | None:
 
 
 def _bodies(source: Source, options: ImportOptions) -> Bulk | None:
-    documents = [d for d in source.sample if isinstance(d, Mapping)]
-    pairs = sum(1 for d in documents if isinstance(d.get("response"), Mapping))
+    documents = [d for d in source.sample if isinstance(d, JsonObject)]
+    pairs = sum(1 for d in documents if isinstance(d.get("response"), JsonObject))
     bulk: Bulk = chunks.same_source(source, Bulk)
     layout: Layout = "pair" if 2 * pairs > len(documents) else "plain"
     bulk.judged = Judged(layout, source, ReadContext(source).assumed_time, options.stamps)
@@ -113,7 +114,7 @@ class Bulk(RowSource):
 
     def _left_lines(self, block: chunks.Block) -> Iterator[tuple[int, str | BadLine]]:
         table = block.table()
-        staged = set() if table is None else self._stage_lines(table, block)
+        staged: Staged = set() if table is None else self._stage_lines(table, block)
         before = self.passed
         if len(staged) < block.count:
             for index in range(block.count):

@@ -283,7 +283,7 @@ def _quick_csv(block: Block, header: list[str], delimiter: str) -> TableChunk | 
     names = [f"c{n}" for n in range(len(header))]
     try:
         table = csv.read_csv(
-            pa.BufferReader(data),
+            pa.BufferReader(data),  # pyright: ignore[reportArgumentType]
             csv.ReadOptions(use_threads=False, column_names=names, block_size=1 << 20),
             csv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=True),
             csv.ConvertOptions(

@@ -25,6 +25,7 @@ from ingest.readers.bodies import READER
 from ingest.readers.streams import event_stream
 from ingest.readers.wrapping import bare_event
 from ingest.record import DIMENSIONS, UsageRecord
+from pricing.json_types import JsonObject
 from pricing.usage import Api, api_of
 
 MOST_SHAPES = 3_000
@@ -151,7 +152,9 @@ def _record(line: str, source: Source) -> UsageRecord | None:
     """The one record that the reader makes of a line that is a document of its own; None of a
     stream's event, which waits for others."""
     document = parse(line)
-    if not isinstance(document, Mapping) or event_stream(bare_event(document)) is not None:
+    if isinstance(document, BadLine) or not isinstance(document, JsonObject):
+        return None
+    if event_stream(bare_event(document)) is not None:
         return None
     alone = same_source(source, _OneLine)
     alone.line = line

@@ -18,6 +18,7 @@ from typing import Any
 from ingest.mock.simulator import WRITES, Call, Simulator
 from pricing.counting import encoder
 from pricing.counting.families import openai_family
+from pricing.json_types import JsonList, JsonObject
 from pricing.variants import candidates
 
 _MARK = "[simulated by tokenbooks]"
@@ -73,15 +74,15 @@ def _asked(request: Mapping[str, Any], endpoint: str) -> tuple[str, Mapping[str,
     """The tool a request insists on and its schema, or the schema of the answer, if any."""
     tools: dict[str, Any] = {}
     listed = request.get("tools")
-    for tool in listed if isinstance(listed, list) else []:
-        if isinstance(tool, Mapping) and tool.get("type") == "function":
+    for tool in listed if isinstance(listed, JsonList) else ():
+        if isinstance(tool, JsonObject) and tool.get("type") == "function":
             inner = tool.get("function") if endpoint == "chat.completions" else tool
-            if isinstance(inner, Mapping) and inner.get("name"):
+            if isinstance(inner, JsonObject) and inner.get("name"):
                 tools[str(inner["name"])] = inner.get("parameters") or {}
     wanted = request.get("tool_choice")
-    if isinstance(wanted, Mapping):
+    if isinstance(wanted, JsonObject):
         named = wanted.get("function", wanted)
-        name = str(named.get("name")) if isinstance(named, Mapping) else ""
+        name = str(named.get("name")) if isinstance(named, JsonObject) else ""
         if name in tools:
             return name, tools[name]
     if wanted == "required" and tools:
@@ -90,14 +91,14 @@ def _asked(request: Mapping[str, Any], endpoint: str) -> tuple[str, Mapping[str,
     place = request.get("response_format")
     if endpoint == "responses":
         text = request.get("text")
-        place = text.get("format") if isinstance(text, Mapping) else None
-    if isinstance(place, Mapping):
+        place = text.get("format") if isinstance(text, JsonObject) else None
+    if isinstance(place, JsonObject):
         if place.get("type") == "json_object":
             return "", {}
         if place.get("type") == "json_schema":
             inner = place.get("json_schema", place)
-            schema = inner.get("schema") if isinstance(inner, Mapping) else None
-            return "", schema if isinstance(schema, Mapping) else {}
+            schema = inner.get("schema") if isinstance(inner, JsonObject) else None
+            return "", schema if isinstance(schema, JsonObject) else {}
     return "", None
 
 
@@ -106,28 +107,28 @@ def instance(
 ) -> Any:
     """The smallest value of a JSON schema (the subset that structured outputs allow)."""
     root = schema if root is None else root
-    if depth > _DEEPEST or not isinstance(schema, Mapping):
+    if depth > _DEEPEST or not isinstance(schema, JsonObject):
         return None
     reference = schema.get("$ref")
     if isinstance(reference, str):
         found: Any = root
         for part in reference.lstrip("#/").split("/") if reference != "#" else []:
-            found = found.get(part, {}) if isinstance(found, Mapping) else {}
+            found = found.get(part, {}) if isinstance(found, JsonObject) else {}
         return instance(found, root, depth + 1)
     if "const" in schema:
         return schema["const"]
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
+    if isinstance(schema.get("enum"), JsonList) and schema["enum"]:
         return schema["enum"][0]
     for name in ("anyOf", "oneOf", "allOf"):
-        if isinstance(schema.get(name), list) and schema[name]:
+        if isinstance(schema.get(name), JsonList) and schema[name]:
             return instance(schema[name][-1] if depth > _DEEPEST // 2 else schema[name][0], root,
                             depth + 1)  # fmt: skip
     kind = schema.get("type", "object" if depth == 0 or "properties" in schema else "string")
-    if isinstance(kind, list):
+    if isinstance(kind, JsonList):
         kind = kind[-1] if depth > _DEEPEST // 2 else kind[0]
     if kind == "object":
         held = schema.get("properties")
-        properties = held if isinstance(held, Mapping) else {}
+        properties: Mapping[str, Any] = held if isinstance(held, JsonObject) else {}
         wanted = schema.get("required", list(properties))
         return {name: instance(properties.get(name, {}), root, depth + 1) for name in wanted}
     if kind == "array":
@@ -189,7 +190,7 @@ def tool_call(choice: Choice, call: Call, index: int) -> dict[str, Any]:
 
 def chat_body(made: Answer) -> dict[str, Any]:
     """A whole completion."""
-    choices = []
+    choices: list[dict[str, Any]] = []
     for index, choice in enumerate(made.choices):
         message: dict[str, Any] = {"role": "assistant", "content": choice.text, "refusal": None}
         if choice.tool:
@@ -218,7 +219,12 @@ def output_items(made: Answer) -> list[dict[str, Any]]:
              "name": choice.tool, "arguments": choice.text, "status": status}
         )  # fmt: skip
     elif choice.text:
-        part = {"type": "output_text", "text": choice.text, "annotations": [], "logprobs": []}
+        part: dict[str, Any] = {
+            "type": "output_text",
+            "text": choice.text,
+            "annotations": [],
+            "logprobs": [],
+        }
         items.append(
             {"type": "message", "id": f"msg_{tail}", "role": "assistant", "status": status,
              "content": [part]}
@@ -245,7 +251,7 @@ def response_body(made: Answer, *, finished: bool = True) -> dict[str, Any]:
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
         "instructions": request.get("instructions"),
         "max_output_tokens": request.get("max_output_tokens"),
-        "metadata": metadata if isinstance(metadata, Mapping) else {},
+        "metadata": metadata if isinstance(metadata, JsonObject) else {},
         "output": output_items(made) if finished else [],
         "parallel_tool_calls": bool(request.get("parallel_tool_calls", True)),
         "previous_response_id": request.get("previous_response_id"),

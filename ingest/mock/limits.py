@@ -51,7 +51,7 @@ class Behaviour:
     token_ms: float = 0.0
     error_429: float = 0.0
     error_500: float = 0.0
-    limits: Mapping[str, Limit] = field(default_factory=dict)
+    limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Behaviour:

@@ -24,6 +24,7 @@ from ingest.collector.writer import Collector
 from ingest.mock.answers import Answer, answer, chat_body, output_items, response_body
 from ingest.mock.simulator import MockError, Simulator
 from ingest.mock.streams import chat_events, response_events
+from pricing.json_types import JsonDict, JsonList
 
 _KEPT = 1000
 MARK = {"x-tokenbooks-simulated": "true"}
@@ -109,7 +110,7 @@ def _object(raw: bytes) -> dict[str, Any]:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise MockError(400, "invalid_json", f"The body is not JSON: {error}") from error
-    if not isinstance(body, dict):
+    if not isinstance(body, JsonDict):
         raise MockError(400, "invalid_json", "The body is not a JSON object")
     return body
 
@@ -147,7 +148,7 @@ def _back(body: Mapping[str, Any]) -> dict[str, Any]:
 def _items(given: Any) -> list[Any]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
-    return given if isinstance(given, list) else []
+    return given if isinstance(given, JsonList) else []
 
 
 def _keep(kept: OrderedDict[str, list[Any]], given: Mapping[str, Any], made: Answer) -> None:

@@ -33,6 +33,7 @@ from pricing.caching.rules import CacheRule, rule_for
 from pricing.catalogue import Catalogue
 from pricing.counting import Basis, RequestError, UnknownModelError, count_request, encoder
 from pricing.counting.families import openai_family
+from pricing.json_types import JsonObject
 from pricing.meters import normal_tier
 from pricing.usage import Counts
 from pricing.variants import Variant
@@ -109,7 +110,7 @@ WRITES = ("cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12
 
 def _metadata(request: Mapping[str, Any]) -> dict[str, Any]:
     given = request.get("metadata")
-    found = dict(given) if isinstance(given, Mapping) else {}
+    found = dict(given) if isinstance(given, JsonObject) else {}
     if short_text(request.get("user")):
         found.setdefault("user", request["user"])
     return found
@@ -277,7 +278,9 @@ class Simulator:
         choices = _whole(request, "n") if endpoint == "chat.completions" else 1
         if (choices or 1) > _MOST_N:
             raise MockError(400, "invalid_value", f"n is at most {_MOST_N}", "n")
-        texts, reasonings, cut = [], [], []
+        texts: list[int] = []
+        reasonings: list[int] = []
+        cut: list[bool] = []
         for _ in range(choices or 1):
             text, reasoning = draw(self.behaviour.profile, variant.id, effort, random)
             cut.append(most is not None and text + reasoning > most)

@@ -19,6 +19,7 @@ from ingest.mock.answers import (
     response_body,
     tool_call,
 )
+from pricing.json_types import JsonObject
 
 _PIECE = 8
 
@@ -35,7 +36,7 @@ def chat_events(made: Answer) -> Iterator[tuple[bytes, int]]:
     """Events of a streamed completion, each with the tokens it took to write."""
     call = made.call
     options = call.request.get("stream_options")
-    told = isinstance(options, Mapping) and options.get("include_usage") is True
+    told = isinstance(options, JsonObject) and options.get("include_usage") is True
     head = chat_head(call, "chat.completion.chunk") | ({"usage": None} if told else {})
 
     def chunk(index: int, delta: dict[str, Any], reason: str | None = None) -> bytes:
@@ -85,7 +86,7 @@ def _item_events(
     event: Any, place: int, item: dict[str, Any], tokens: int
 ) -> Iterator[tuple[bytes, int]]:
     where = {"output_index": place, "item_id": item["id"]}
-    started = item | {"content": [], "arguments": "", "status": "in_progress"}
+    started: dict[str, Any] = item | {"content": [], "arguments": "", "status": "in_progress"}
     empty = {k: v for k, v in started.items() if k in item}
     yield event("response.output_item.added", output_index=place, item=empty), tokens
     if item["type"] == "message":

@@ -28,6 +28,7 @@ from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, ReportedRow, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.money import EXACT
 from pricing.usage import Counts, UsageError
 
@@ -51,7 +52,9 @@ class AdminReport:
         if source.kind not in ("json", "jsonl"):
             return 0.0
         buckets = [b for d in source.sample for b in _buckets(d)]
-        return 0.95 if any(isinstance(b, Mapping) and "starting_at" in b for b in buckets) else 0.0
+        return (
+            0.95 if any(isinstance(b, JsonObject) and "starting_at" in b for b in buckets) else 0.0
+        )
 
     def read(self, source: Source, context: ReadContext) -> Iterator[Result]:
         """One row a result; results without counts or amount are left out."""
@@ -69,10 +72,10 @@ class AdminReport:
 
 
 def _buckets(document: Any) -> list[Any]:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return []
     data = document.get("data")
-    if isinstance(data, list):
+    if isinstance(data, JsonList):
         return data
     return [document] if "starting_at" in document else []
 
@@ -82,17 +85,17 @@ def _results(document: Any, source: Source, line: int) -> Iterator[Result]:
         yield from _row(document, cell_day(document.get("usage_date_utc")), Decimal(1), line)
         return
     buckets = _buckets(document)
-    if not buckets and not (isinstance(document, Mapping) and document.get("data") == []):
+    if not buckets and not (isinstance(document, JsonObject) and document.get("data") == []):
         yield Reject("no page of an organization report", line)
     for bucket in buckets:
-        if not isinstance(bucket, Mapping):
+        if not isinstance(bucket, JsonObject):
             yield Reject("a bucket that is not an object", line)
             continue
         start, end = instant(bucket.get("starting_at")), instant(bucket.get("ending_at"))
         period = None if start is None or end is None or end <= start else (start, end)
         results = bucket.get("results")
-        for result in results if isinstance(results, list) else []:
-            if isinstance(result, Mapping):
+        for result in results if isinstance(results, JsonList) else ():
+            if isinstance(result, JsonObject):
                 yield from _row(result, period, _CENTS, line)
             else:
                 yield Reject("a result that is not an object", line)
@@ -161,9 +164,9 @@ def _window(value: Any) -> str | None:
 def _counts(row: Mapping[str, Any]) -> Counts:
     """Disjoint counts; each stands beside the others already. Raises `UsageError`."""
     writes = row.get("cache_creation")
-    lives = writes if isinstance(writes, Mapping) else {}
+    lives: Mapping[str, Any] = writes if isinstance(writes, JsonObject) else {}
     tools = row.get("server_tool_use")
-    searches = tools if isinstance(tools, Mapping) else row
+    searches = tools if isinstance(tools, JsonObject) else row
     return {
         "input_uncached": cell_count(row, "uncached_input_tokens", _USAGE_COLUMN),
         "cache_read": cell_count(row, "cache_read_input_tokens", "usage_input_tokens_cache_read"),

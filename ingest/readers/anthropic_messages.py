@@ -33,6 +33,7 @@ from ingest.readers.base import (
 from ingest.readers.hosts import model_in, provider_of, region_of
 from ingest.readers.makers import maker_of
 from ingest.record import instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, read_usage
 
 _CLOUDS = {"msg_bdrk_": "bedrock", "msg_vrtx_": "google"}
@@ -56,7 +57,7 @@ class MessagesBody:
         if body.get("type") == "message" and body.get("role") == "assistant":
             return "usage" in body
         return (
-            isinstance(usage, Mapping)
+            isinstance(usage, JsonObject)
             and "input_tokens" in usage
             and body.get("type") != "message_delta"
             and (
@@ -75,7 +76,7 @@ class MessagesBody:
         try:
             reading = (
                 read_usage(usage, "anthropic")
-                if isinstance(usage, Mapping) and usage
+                if isinstance(usage, JsonObject) and usage
                 else empty_reading("anthropic", "the response states no usage")
             )
         except UsageError as error:
@@ -125,15 +126,17 @@ class MessagesStream:
         current: dict[str, Any] | None = None
         start, finished = 0, False
         for line, event in events:
-            if event.get("type") == "message_start" and isinstance(event.get("message"), Mapping):
+            if event.get("type") == "message_start" and isinstance(
+                event.get("message"), JsonObject
+            ):
                 if current is not None:
                     yield start, current, _cut(finished)
                 current, start, finished = dict(event["message"]), line, False
                 first = current.get("usage")
-                current["usage"] = dict(first) if isinstance(first, Mapping) else {}
+                current["usage"] = dict(first) if isinstance(first, JsonObject) else {}
             elif event.get("type") == "message_delta" and current is not None:
                 usage = event.get("usage")
-                if isinstance(usage, Mapping):
+                if isinstance(usage, JsonObject):
                     stated = {k: v for k, v in usage.items() if v is not None}
                     written = stated.get("cache_creation_input_tokens")
                     known = current["usage"].get("cache_creation_input_tokens")

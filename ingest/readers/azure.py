@@ -30,6 +30,7 @@ from ingest.readers.base import Envelope, ReadContext, Result, known_total, make
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, UsageRecord, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import UsageError, read_usage
 
 _NEEDED = {"correlationid", "prompttokens", "completiontokens"}
@@ -98,31 +99,31 @@ def _uncounted(row: Mapping[str, Any]) -> str | None:
 
 def _rows(document: Any) -> Iterator[dict[str, Any] | None]:
     """Rows of a document with lower-cased names: itself, its `properties`, or a query's tables."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         yield None
         return
     for wrapping in ("tables", "records"):
         inner = document.get(wrapping)
-        if isinstance(inner, list):
+        if isinstance(inner, JsonList):
             for table in inner:
                 yield from _table(table) if wrapping == "tables" else _rows(table)
             return
     properties = document.get("properties")
     row = {_name(str(k)): v for k, v in document.items()}
-    if isinstance(properties, Mapping):
+    if isinstance(properties, JsonObject):
         row |= {_name(str(k)): v for k, v in properties.items()}
     yield row
 
 
 def _table(table: Any) -> Iterator[dict[str, Any] | None]:
-    columns = table.get("columns") if isinstance(table, Mapping) else None
-    rows = table.get("rows") if isinstance(table, Mapping) else None
-    if not isinstance(columns, list) or not isinstance(rows, list):
+    columns = table.get("columns") if isinstance(table, JsonObject) else None
+    rows = table.get("rows") if isinstance(table, JsonObject) else None
+    if not isinstance(columns, JsonList) or not isinstance(rows, JsonList):
         yield None
         return
-    names = [_name(str(c.get("name") if isinstance(c, Mapping) else c)) for c in columns]
+    names = [_name(str(c.get("name") if isinstance(c, JsonObject) else c)) for c in columns]
     for row in rows:
-        whole = isinstance(row, list) and len(row) == len(names)
+        whole = isinstance(row, JsonList) and len(row) == len(names)
         yield dict(zip(names, row, strict=True)) if whole else None
 
 

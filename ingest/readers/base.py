@@ -26,6 +26,7 @@ from ingest.record import (
     instant,
     split_tags,
 )
+from pricing.json_types import JsonObject
 from pricing.usage import Counts, Item, Reading, UsageError, served_tier, total_input, total_output
 
 Result = UsageRecord | ReportedRow | Reject
@@ -40,8 +41,8 @@ class ReadContext:
     """
 
     source: Source
-    mapping: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, str] = field(default_factory=dict)
+    mapping: Mapping[str, str] = field(default_factory=dict[str, str])
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
     keys: ContentKeys = field(default_factory=ContentKeys)
     notes: list[str] = field(default_factory=list)
 
@@ -67,12 +68,16 @@ class Reader(Protocol):
         ...
 
 
+def _nothing() -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(slots=True)
 class Envelope:
     """What surrounds a provider's body in a log: everything the body itself may lack."""
 
     line: int
-    request: Mapping[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=_nothing)
     url: str = ""
     time: datetime | None = None
     unread_time: str | None = None
@@ -197,7 +202,7 @@ def request_effort(request: Mapping[str, Any]) -> str | None:
     """The reasoning effort a request asks for, in either OpenAI spelling."""
     effort = request.get("reasoning_effort")
     reasoning = request.get("reasoning")
-    if effort is None and isinstance(reasoning, Mapping):
+    if effort is None and isinstance(reasoning, JsonObject):
         effort = reasoning.get("effort")
     return _text(effort)
 

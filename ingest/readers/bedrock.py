@@ -32,6 +32,7 @@ from ingest.readers.hosts import host, model_in, provider_of
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, call_key, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage
 
 _CONVERSE = ("inputTokens", "outputTokens")
@@ -67,7 +68,7 @@ class ConverseBody:
             yield reject(error, envelope.line, usage)
             return
         metrics = body.get("metrics")
-        if isinstance(metrics, Mapping) and envelope.latency_ms is None:
+        if isinstance(metrics, JsonObject) and envelope.latency_ms is None:
             envelope.latency_ms = _milliseconds(metrics.get("latencyMs"))
         region = _REGION.match(host(envelope.url))
         if region:
@@ -88,7 +89,7 @@ class ConverseBody:
             tier="batch"
             if envelope.tier == "batch"
             else short_text(tier.get("type"))
-            if isinstance(tier, Mapping)
+            if isinstance(tier, JsonObject)
             else reading.tier,
             content=[model, usage, str(envelope.time)],
         )
@@ -97,7 +98,7 @@ class ConverseBody:
 def _usage(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The usage object: in the body, or in the `metadata` event that ends a stream."""
     for place in (body, body.get("metadata")):
-        if isinstance(place, Mapping) and isinstance(place.get("usage"), Mapping):
+        if isinstance(place, JsonObject) and isinstance(place.get("usage"), JsonObject):
             return place["usage"]
     return None
 
@@ -110,13 +111,13 @@ def _maker_usage(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
         results = body.get("results")
         made = [
             r.get("tokenCount") or 0
-            for r in (results if isinstance(results, list) else [])
-            if isinstance(r, Mapping)
+            for r in (results if isinstance(results, JsonList) else ())
+            if isinstance(r, JsonObject)
         ]
         whole = sum(n for n in made if isinstance(n, int)) if made else None
         return _converse(body["inputTextTokenCount"], whole)
     metrics = body.get(_METRICS)
-    return _from_counts(metrics, metrics) if isinstance(metrics, Mapping) else None
+    return _from_counts(metrics, metrics) if isinstance(metrics, JsonObject) else None
 
 
 def _converse(prompt: Any, answer: Any, read: Any = None, written: Any = None) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def _from_counts(*places: Any) -> dict[str, Any]:
     """Counts in the log's names, from the first place that has each."""
 
     def first(name: str) -> Any:
-        found = (p.get(name) for p in places if isinstance(p, Mapping))
+        found = (p.get(name) for p in places if isinstance(p, JsonObject))
         return next((v for v in found if v is not None), None)
 
     return _converse(
@@ -182,7 +183,7 @@ class ConverseStream:
         """One body a `metadata` event."""
         for line, event in events:
             metadata = event.get("metadata")
-            if isinstance(metadata, Mapping):
+            if isinstance(metadata, JsonObject):
                 yield line, metadata, []
 
 
@@ -204,8 +205,10 @@ class InvocationLog:
     def identify(self, source: Source) -> float:
         """Sure when the lines name their schema."""
         if source.kind == "csv":  # a query of CloudWatch Logs Insights
-            first = next(rows_of(source), (0, {}))[1] if "@message" in columns_of(source) else {}
-            return 0.98 if any(map(_is_log, _entries(first))) else 0.0
+            if "@message" not in columns_of(source):
+                return 0.0
+            _, first = next(rows_of(source), (0, None))
+            return 0.98 if first is not None and any(map(_is_log, _entries(first))) else 0.0
         if source.kind not in ("json", "jsonl"):
             return 0.0
         known = any(_is_log(e) for d in source.sample for e in _entries(d))
@@ -231,7 +234,7 @@ class InvocationLog:
 
 
 def _is_log(entry: Any) -> bool:
-    if not isinstance(entry, Mapping):
+    if not isinstance(entry, JsonObject):
         return False
     if entry.get("schemaType") == "ModelInvocationLog":
         return True
@@ -240,14 +243,14 @@ def _is_log(entry: Any) -> bool:
 
 def _entries(document: Any) -> Iterator[Any]:
     """The entries of a line: itself, or those CloudWatch wraps as text."""
-    if isinstance(document, Mapping):
+    if isinstance(document, JsonObject):
         events = document.get("logEvents", document.get("events"))
-        if isinstance(events, list):
+        if isinstance(events, JsonList):
             for event in events:
                 yield from _entries(event)
             return
         results = document.get("results")
-        if isinstance(results, list) and all(isinstance(r, list) for r in results):
+        if isinstance(results, JsonList) and all(isinstance(r, JsonList) for r in results):
             for cells in results:  # a query's answer: each row a list of named fields
                 named = {str(c.get("field")): c.get("value") for c in cells if _is_cell(c)}
                 yield from _entries(named)
@@ -259,14 +262,14 @@ def _entries(document: Any) -> Iterator[Any]:
                     inner = json.loads(inner)
                 except (ValueError, RecursionError):
                     continue
-            if isinstance(inner, Mapping) and _is_log(inner):
+            if isinstance(inner, JsonObject) and _is_log(inner):
                 yield inner
                 return
     yield document
 
 
 def _is_cell(cell: Any) -> bool:
-    return isinstance(cell, Mapping) and "field" in cell
+    return isinstance(cell, JsonObject) and "field" in cell
 
 
 def _log_usage(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,12 +285,12 @@ def _log_records(entry: Mapping[str, Any], line: int, context: ReadContext) -> I
     request_id = short_text(entry.get("requestId"))
     metadata = entry.get("requestMetadata")
     identity = entry.get("identity")
-    tags: dict[str, Any] = dict(metadata) if isinstance(metadata, Mapping) else {}
+    tags: dict[str, Any] = dict(metadata) if isinstance(metadata, JsonObject) else {}
     tags |= {
         "aws_account": entry.get("accountId"),
         "aws_region": entry.get("region"),
         "inference_region": entry.get("inferenceRegion"),
-        "identity": identity.get("arn") if isinstance(identity, Mapping) else None,
+        "identity": identity.get("arn") if isinstance(identity, JsonObject) else None,
         "operation": entry.get("operation"),
     }
     envelope = Envelope(line, time=instant(entry.get("timestamp")), tags=tags)
@@ -312,7 +315,7 @@ def _log_reading(entry: Mapping[str, Any]) -> Reading:
     """The line's counts; the logged body refines them where it agrees. Raises `UsageError`."""
     usage = _log_usage(entry)
     output = entry.get("output")
-    body = output.get("outputBodyJson") if isinstance(output, Mapping) else None
+    body = output.get("outputBodyJson") if isinstance(output, JsonObject) else None
     detail = _body_reading(body)
     if not usage:
         if detail is None:
@@ -334,9 +337,9 @@ def _log_reading(entry: Mapping[str, Any]) -> Reading:
 
 def _body_reading(body: Any) -> Reading | None:
     """What a logged body says of its usage; a streamed one is a list that ends in metrics."""
-    chunks = body if isinstance(body, list) else [body]
+    chunks = body if isinstance(body, JsonList) else [body]
     for chunk in reversed(chunks):
-        if not isinstance(chunk, Mapping):
+        if not isinstance(chunk, JsonObject):
             continue
         usage = _maker_usage(chunk) or _usage(chunk)
         if usage is not None and chunk.get("type") not in ("message_delta", "message_start"):

@@ -37,6 +37,7 @@ from ingest.readers.nested import bodies_in
 from ingest.readers.streams import SAMPLED, EventLines, event_stream, stream_reader
 from ingest.readers.wrapping import USAGE_NAMES, bare_event, inlined, unwrap
 from ingest.record import Reject, UsageRecord, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading
 
 
@@ -73,7 +74,9 @@ class Bodies:
             return
         if source.kind == "json" and len(source.sample) > 1 and all(map(is_chunk, source.sample)):
             # Google's stream may be one JSON array of chunks, each with cumulative usage.
-            chunks = [(n, d) for n, d in source.documents() if isinstance(d, Mapping)]
+            chunks: list[tuple[int, Mapping[str, Any]]] = [
+                (n, d) for n, d in source.documents() if isinstance(d, JsonObject)
+            ]
             yield from _read_bodies(gemini_stream.assemble(chunks), context)
             return
         streams, passed = EventLines(), 0
@@ -85,7 +88,7 @@ class Bodies:
                 passed = source.passed
                 streams.apart()
             for document in _inner(outer):
-                if not isinstance(document, Mapping):
+                if not isinstance(document, JsonObject):
                     yield Reject("not a JSON object", line)
                 elif not streams.take(line, bare_event(document)):
                     yield from read_document(document, line, context)
@@ -100,21 +103,21 @@ _LISTS = ("data", "records", "items", "responses")
 
 def _inner(document: Any) -> list[Any]:
     """The documents inside a page or a list of them; else the document itself."""
-    if not isinstance(document, Mapping) or any(name in document for name in USAGE_NAMES):
+    if not isinstance(document, JsonObject) or any(name in document for name in USAGE_NAMES):
         return [document]
     inline = inlined(document)
     if inline:
         return inline
     for name in _LISTS:
         inner = document.get(name)
-        if isinstance(inner, list) and inner and all(map(_known, inner)):
+        if isinstance(inner, JsonList) and inner and all(map(_known, inner)):
             return inner
     return [document]
 
 
 def _hidden(document: Any) -> list[dict[str, Any]]:
     """The bodies somewhere inside a document that is no call itself."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return []
     return bodies_in(document, lambda inner: _counts(inner) and _known(inner))
 
@@ -122,8 +125,8 @@ def _hidden(document: Any) -> list[dict[str, Any]]:
 def _counts(document: Mapping[str, Any]) -> bool:
     """Whether a body, or the one it wraps, states usage: a nested object without is no call."""
     _, body = unwrap(document, 0)
-    return isinstance(body, Mapping) and any(
-        isinstance(body.get(name), Mapping) for name in USAGE_NAMES
+    return isinstance(body, JsonObject) and any(
+        isinstance(body.get(name), JsonObject) for name in USAGE_NAMES
     )
 
 
@@ -159,7 +162,7 @@ def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
     if any(name in body for name in USAGE_NAMES):
         return False
     error = body.get("error")
-    return isinstance(error, Mapping) or (
+    return isinstance(error, JsonObject) or (
         isinstance(error, str) and bool(error) and (envelope.status or 0) >= 400
     )
 
@@ -167,7 +170,7 @@ def _refused(body: Mapping[str, Any], envelope: Envelope) -> bool:
 def failed_call(body: Mapping[str, Any], envelope: Envelope, context: ReadContext) -> UsageRecord:
     """A record of a call that failed before it was billed: zero tokens, not unknown ones."""
     error = body.get("error")
-    kind = error.get("type") or error.get("code") if isinstance(error, Mapping) else error
+    kind = error.get("type") or error.get("code") if isinstance(error, JsonObject) else error
     status = f"HTTP {envelope.status}" if envelope.status else "an error"
     zero = Reading({"input_uncached": 0, "output_text": 0}, "error")
     provider = envelope.provider or provider_of(envelope.url) or "openai"
@@ -195,7 +198,7 @@ def body_reader(body: Mapping[str, Any], envelope: Envelope) -> BodyReader | Non
 
 
 def _known(document: Any) -> bool:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return False
     document = bare_event(document)
     envelope, body = unwrap(document, 0)
@@ -227,7 +230,7 @@ def _read_stream(source: Source, context: ReadContext) -> Iterator[Result]:
     for line, _, data in source.events():
         if isinstance(data, BadLine):
             yield reject(data, line)
-        elif isinstance(data, Mapping):
+        elif isinstance(data, JsonObject):
             events.append((line, data))
     yield from _read_bodies(stream.assemble(events), context)
 
@@ -237,7 +240,7 @@ def read_events(events: list[Any], envelope: Envelope, context: ReadContext) -> 
     stream = stream_reader(events[:SAMPLED])
     if stream is None:
         return
-    found = [(envelope.line, event) for event in events if isinstance(event, Mapping)]
+    found = [(envelope.line, event) for event in events if isinstance(event, JsonObject)]
     yield from _read_bodies(stream.assemble(found), context, envelope)
 
 

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
+
 _LONGEST = 1e12
 _LONGEST_REPR = 100_000
 
@@ -23,13 +25,13 @@ _LONGEST_REPR = 100_000
 def json_object(value: Any) -> Mapping[str, Any]:
     """An object, or the one a JSON text holds; empty for anything else."""
     found = _parsed(value, "{")
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, JsonObject) else {}
 
 
 def json_list(value: Any) -> list[Any]:
     """A list, or the one a JSON text holds; empty for anything else."""
     found = _parsed(value, "[")
-    return found if isinstance(found, list) else []
+    return found if isinstance(found, JsonList) else []
 
 
 def _parsed(value: Any, opening: str) -> Any:

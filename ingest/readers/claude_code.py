@@ -40,6 +40,7 @@ from ingest.readers.base import (
 )
 from ingest.readers.cells import amount
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, read_usage
 
 _SYNTHETIC = "<synthetic>"
@@ -70,12 +71,12 @@ class ClaudeCode:
             return 0.0
         best = 0.0
         for document in source.sample:
-            if not isinstance(document, Mapping):
+            if not isinstance(document, JsonObject):
                 continue
             answer = _answer(document)
             if "sessionId" in document and ("uuid" in document or "leafUuid" in document):
                 best = max(best, 0.97)
-            elif answer is not None and isinstance(answer.get("message"), Mapping):
+            elif answer is not None and isinstance(answer.get("message"), JsonObject):
                 own = document.get("type") == "assistant" or "requestId" in document
                 best = max(best, 0.95 if own else 0.8)
             elif document.get("type") == "result" and "modelUsage" in document:
@@ -91,7 +92,7 @@ class ClaudeCode:
             if isinstance(document, BadLine):
                 yield reject(document, line)
                 continue
-            if not isinstance(document, Mapping):
+            if not isinstance(document, JsonObject):
                 yield Reject("not a JSON object", line)
                 continue
             if document.get("type") == "result":
@@ -120,14 +121,14 @@ def _answer(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The line that holds an answer's usage: the line itself, or one inside a progress line."""
     if document.get("type") == "progress":
         data = document.get("data")
-        inner = data.get("message") if isinstance(data, Mapping) else None
-        if not isinstance(inner, Mapping):
+        inner = data.get("message") if isinstance(data, JsonObject) else None
+        if not isinstance(inner, JsonObject):
             return None
         document = inner
     if document.get("type", "assistant") != "assistant":
         return None
     message = document.get("message")
-    if isinstance(message, Mapping) and isinstance(message.get("usage"), Mapping):
+    if isinstance(message, JsonObject) and isinstance(message.get("usage"), JsonObject):
         return document
     return None
 

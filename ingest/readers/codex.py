@@ -40,6 +40,7 @@ from ingest.readers.codex_counts import (
 )
 from ingest.readers.codex_threads import family_of, parent_of, thread_of
 from ingest.record import Reject, call_key, instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import read_usage
 
 _BURST = timedelta(seconds=2)
@@ -85,7 +86,8 @@ class _Rollout:
     @property
     def own(self) -> Mapping[str, Any]:
         """The file's own `session_meta`: the first one, later ones are ancestors'."""
-        return next(iter(self.metas.values()), {})
+        none: Mapping[str, Any] = {}
+        return next(iter(self.metas.values()), none)
 
 
 class Codex:
@@ -102,16 +104,16 @@ class Codex:
         seen = {
             str(d.get("type"))
             for d in source.sample
-            if isinstance(d, Mapping) and isinstance(d.get("payload"), Mapping)
+            if isinstance(d, JsonObject) and isinstance(d.get("payload"), JsonObject)
         }
         if seen & {"session_meta", "turn_context", "token_usage_record"}:
             return 0.97
         if any(
-            isinstance(d, Mapping) and _payload(d).get("type") == "token_count"
+            isinstance(d, JsonObject) and _payload(d).get("type") == "token_count"
             for d in source.sample
         ):
             return 0.9
-        lines = {str(d.get("type")) for d in source.sample if isinstance(d, Mapping)}
+        lines = {str(d.get("type")) for d in source.sample if isinstance(d, JsonObject)}
         if "thread.started" in lines or "turn.completed" in lines:
             return 0.9
         return 0.5 if seen & set(_TYPES) else 0.0
@@ -125,7 +127,7 @@ class Codex:
             if isinstance(document, BadLine):
                 yield reject(document, line)
                 continue
-            if not isinstance(document, Mapping):
+            if not isinstance(document, JsonObject):
                 yield Reject("not a JSON object", line)
                 continue
             kind = document.get("type")
@@ -143,7 +145,7 @@ class Codex:
 
 def _payload(document: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = document.get("payload", document.get("msg"))
-    return inner if isinstance(inner, Mapping) else {}
+    return inner if isinstance(inner, JsonObject) else {}
 
 
 def _take(rollout: _Rollout, moment: _Moment, document: Mapping[str, Any], line: int) -> _Moment:
@@ -164,11 +166,11 @@ def _take(rollout: _Rollout, moment: _Moment, document: Mapping[str, Any], line:
         _take_record(rollout, payload, moment, time, document, line)
     elif kind == "compacted":
         latest = payload.get("latest_token_usage_record", payload.get("token_usage_record"))
-        if isinstance(latest, Mapping):
+        if isinstance(latest, JsonObject):
             _take_record(rollout, latest, moment, time, document, line)
     elif payload.get("type") == "token_count":
         info = payload.get("info")
-        if isinstance(info, Mapping):
+        if isinstance(info, JsonObject):
             event = Event(
                 line,
                 time,
@@ -219,8 +221,8 @@ def _named(moment: _Moment, *places: Mapping[str, Any]) -> _Moment:
 
 def _effort(context: Mapping[str, Any]) -> str | None:
     mode = context.get("collaboration_mode")
-    inner = mode.get("settings") if isinstance(mode, Mapping) else None
-    fallback = inner.get("reasoning_effort") if isinstance(inner, Mapping) else None
+    inner = mode.get("settings") if isinstance(mode, JsonObject) else None
+    fallback = inner.get("reasoning_effort") if isinstance(inner, JsonObject) else None
     return short_text(context.get("effort") or context.get("reasoning_effort") or fallback)
 
 
@@ -317,7 +319,7 @@ def _tags(meta: Mapping[str, Any]) -> dict[str, Any]:
     git = meta.get("git")
     tags: dict[str, Any] = {
         "cwd": cwd,
-        "git_branch": git.get("branch") if isinstance(git, Mapping) else None,
+        "git_branch": git.get("branch") if isinstance(git, JsonObject) else None,
         "cli_version": meta.get("cli_version"),
         "parent_thread": parent_of(meta),
     }

@@ -17,11 +17,12 @@ whatever its times say, and the rows after the fork have their own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, count
 
 PARTS = (
@@ -74,7 +75,7 @@ NOTHING = Totals(None, None, None, None, None)
 
 def totals_of(usage: Any) -> Totals | None:
     """The counts of a usage object; None when it is none. Raises `UsageError`."""
-    if not isinstance(usage, Mapping) or not any(usage.get(n) is not None for n in PARTS):
+    if not isinstance(usage, JsonObject) or not any(usage.get(n) is not None for n in PARTS):
         return None
     return Totals(*(count(usage.get(n), n) for n in PARTS))
 

@@ -21,6 +21,7 @@ from typing import Any
 from ingest.files import Source
 from ingest.readers.codex_counts import Event
 from ingest.record import short_text
+from pricing.json_types import JsonObject
 
 
 def thread_of(meta: Mapping[str, Any]) -> str | None:
@@ -35,7 +36,7 @@ def parent_of(meta: Mapping[str, Any]) -> str | None:
         return forked
     place: Any = meta.get("source")
     for name in ("subagent", "thread_spawn", "parent_thread_id"):
-        place = place.get(name) if isinstance(place, Mapping) else None
+        place = place.get(name) if isinstance(place, JsonObject) else None
     return short_text(place)
 
 
@@ -87,9 +88,9 @@ def _forks_in(folder: Path, _changed: int) -> dict[str, str]:
                 first = json.loads(stream.readline(1 << 20))
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(first, Mapping) and first.get("type") == "session_meta":
+        if isinstance(first, JsonObject) and first.get("type") == "session_meta":
             payload = first.get("payload")
-            meta = payload if isinstance(payload, Mapping) else {}
+            meta: Mapping[str, Any] = payload if isinstance(payload, JsonObject) else {}
             own, parent = thread_of(meta), short_text(meta.get("forked_from_id"))
             if own and parent:
                 found[own] = parent

@@ -19,6 +19,7 @@ from typing import Any
 
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
 from ingest.record import short_text
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, read_usage
 
 _UNITS = ("input_tokens", "output_tokens", "search_units", "classifications", "images")
@@ -82,11 +83,11 @@ class CohereStream:
                 if open_at is not None:
                     yield *open_at, [_CUT]
                 open_at = (line, {"id": event.get("id"), "usage": {"billed_units": {}}})
-            elif kind == "message-end" and isinstance(delta, Mapping):
+            elif kind == "message-end" and isinstance(delta, JsonObject):
                 start = open_at or (line, {"id": event.get("id")})
                 yield start[0], {**start[1], "usage": delta.get("usage")}, []
                 open_at = None
-            elif kind == "stream-end" and isinstance(event.get("response"), Mapping):
+            elif kind == "stream-end" and isinstance(event.get("response"), JsonObject):
                 yield line, event["response"], []
         if open_at is not None:
             yield *open_at, [_CUT]
@@ -98,8 +99,8 @@ _CUT = "the stream ended without usage"
 
 def _billed(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     meta = body.get("meta")
-    billed = meta.get("billed_units") if isinstance(meta, Mapping) else None
-    return billed if isinstance(billed, Mapping) else None
+    billed = meta.get("billed_units") if isinstance(meta, JsonObject) else None
+    return billed if isinstance(billed, JsonObject) else None
 
 
 BODY = CohereBody()

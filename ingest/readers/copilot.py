@@ -31,6 +31,7 @@ from typing import Any
 from ingest.files import BadLine, Source
 from ingest.readers.base import ReadContext, Result, reject
 from ingest.record import Reject, ReportedRow, instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, count, read_usage
 
 _NAMES = ("inputTokens", "outputTokens", "cacheReadTokens", "cacheWriteTokens", "reasoningTokens")
@@ -84,10 +85,10 @@ class Copilot:
 
 def _is_event(document: Any) -> bool:
     return (
-        isinstance(document, Mapping)
+        isinstance(document, JsonObject)
         and isinstance(document.get("type"), str)
         and "." in document["type"]
-        and isinstance(document.get("data"), Mapping)
+        and isinstance(document.get("data"), JsonObject)
         and ("id" in document or "timestamp" in document)
     )
 
@@ -99,9 +100,9 @@ def _shutdown(
     own = short_text(data.get("sessionId")) or session.id
     began = instant(data.get("sessionStartTime")) or session.start
     end = when or began
-    for model, metric in sorted(metrics.items()) if isinstance(metrics, Mapping) else []:
-        usage = metric.get("usage") if isinstance(metric, Mapping) else None
-        if not isinstance(usage, Mapping):
+    for model, metric in sorted(metrics.items()) if isinstance(metrics, JsonObject) else []:
+        usage = metric.get("usage") if isinstance(metric, JsonObject) else None
+        if not isinstance(usage, JsonObject):
             yield Reject(f"no usage of model {short_text(model)} at the session's end", line)
             continue
         if end is None:
@@ -138,7 +139,7 @@ def _whole(usage: Mapping[str, Any], metric: Mapping[str, Any]) -> dict[str, int
         older = count(usage.get("cacheCreationTokens"), "cacheCreationTokens")
         found["cacheWriteTokens"] = older or 0
     requests = metric.get("requests")
-    number = requests.get("count") if isinstance(requests, Mapping) else None
+    number = requests.get("count") if isinstance(requests, JsonObject) else None
     found["requests"] = count(number, "requests.count") or 0
     return found
 

@@ -37,6 +37,7 @@ from typing import Any
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
 from ingest.readers.hosts import provider_of
 from ingest.record import short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Item, Reading, UsageError, count, read_usage
 
 PROVIDER = "alibaba"
@@ -59,7 +60,7 @@ class DashScopeBody:
             return False
         if _is_refusal(body):
             return PROVIDER in (envelope.provider, provider_of(envelope.url))
-        return _output(body) is not None and isinstance(body.get("usage"), Mapping)
+        return _output(body) is not None and isinstance(body.get("usage"), JsonObject)
 
     def records(
         self, body: Mapping[str, Any], envelope: Envelope, context: ReadContext
@@ -118,7 +119,7 @@ class DashScopeStream:
                 continue
             _, body = bodies.setdefault(key, (line, {"request_id": key, "usage": {}}))
             body["output"] = {"text": "", "session_id": output.get("session_id")}
-            if isinstance(usage, Mapping) and _counts_anything(usage):
+            if isinstance(usage, JsonObject) and _counts_anything(usage):
                 body["usage"] = usage
             if _finish(event) - {"null"}:
                 finished.add(key)
@@ -141,7 +142,7 @@ def _request_id(body: Mapping[str, Any]) -> str | None:
 
 def _output(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     output = body.get("output")
-    known = isinstance(output, Mapping) and any(name in output for name in _OUTPUTS)
+    known = isinstance(output, JsonObject) and any(name in output for name in _OUTPUTS)
     return output if known else None
 
 
@@ -160,8 +161,8 @@ def _finish(body: Mapping[str, Any]) -> set[str]:
     """The reasons why the answer finished, as texts; "null" is an event's way to say "not yet"."""
     output = _output(body) or {}
     choices = output.get("choices")
-    places = [output, *(choices if isinstance(choices, list) else [])]
-    reasons = [p.get("finish_reason") for p in places if isinstance(p, Mapping)]
+    places: list[Any] = [output, *(choices if isinstance(choices, JsonList) else [])]
+    reasons = [p.get("finish_reason") for p in places if isinstance(p, JsonObject)]
     return {reason for reason in reasons if isinstance(reason, str)}
 
 
@@ -171,7 +172,7 @@ def _counts_anything(usage: Mapping[str, Any]) -> bool:
 
 def _models(usage: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     models = usage.get("models")
-    return [m for m in models if isinstance(m, Mapping)] if isinstance(models, list) else []
+    return [m for m in models if isinstance(m, JsonObject)] if isinstance(models, JsonList) else []
 
 
 # --- arithmetic -----------------------------------------------------------------------------------
@@ -244,7 +245,7 @@ def _counted(usage: Mapping[str, Any], *, embedding: bool) -> Reading:
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, JsonObject) else {}
 
 
 def _first(name: str, *places: Mapping[str, Any]) -> int | None:

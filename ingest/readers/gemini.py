@@ -32,6 +32,7 @@ from ingest.readers.base import (
 )
 from ingest.readers.hosts import model_in
 from ingest.record import call_key, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import UsageError, grounded, read_usage
 
 _USAGE = ("usageMetadata", "usage_metadata")
@@ -40,7 +41,9 @@ _USAGE = ("usageMetadata", "usage_metadata")
 def _usage(body: Mapping[str, Any]) -> Any:
     found = next((body[name] for name in _USAGE if body.get(name) is not None), None)
     # LangChain has a `usage_metadata` of its own, with OpenAI's names.
-    foreign = isinstance(found, Mapping) and ("input_tokens" in found or "output_tokens" in found)
+    foreign = isinstance(found, JsonObject) and (
+        "input_tokens" in found or "output_tokens" in found
+    )
     return None if foreign else found
 
 
@@ -52,7 +55,7 @@ class GeminiBody:
 
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """By its usage object, or by candidates with a model version."""
-        return isinstance(_usage(body), Mapping) or (
+        return isinstance(_usage(body), JsonObject) or (
             "candidates" in body and ("modelVersion" in body or "model_version" in body)
         )
 
@@ -64,7 +67,7 @@ class GeminiBody:
         try:
             reading = (
                 read_usage(usage, "google")
-                if isinstance(usage, Mapping)
+                if isinstance(usage, JsonObject)
                 else empty_reading("gemini", "the response states no usage")
             )
         except UsageError as error:
@@ -101,23 +104,23 @@ def _searches(body: Mapping[str, Any]) -> int:
     """Search queries that ground the answer."""
     candidates = body.get("candidates")
     found: set[str] = set()
-    for candidate in candidates if isinstance(candidates, list) else []:
-        if not isinstance(candidate, Mapping):
+    for candidate in candidates if isinstance(candidates, JsonList) else ():
+        if not isinstance(candidate, JsonObject):
             continue
         about = candidate.get("groundingMetadata", candidate.get("grounding_metadata"))
-        if isinstance(about, Mapping):
+        if isinstance(about, JsonObject):
             queries = about.get("webSearchQueries", about.get("web_search_queries"))
-            found |= {str(q) for q in queries} if isinstance(queries, list) else set()
+            found |= {str(q) for q in queries} if isinstance(queries, JsonList) else set()
     return len(found)
 
 
 def _sdk_time(body: Mapping[str, Any]) -> datetime | None:
     """The Date header that the SDK's dump of a response keeps."""
     http = body.get("sdk_http_response", body.get("sdkHttpResponse"))
-    headers = http.get("headers") if isinstance(http, Mapping) else None
+    headers = http.get("headers") if isinstance(http, JsonObject) else None
     date = (
         {str(k).lower(): v for k, v in headers.items()}.get("date")
-        if (isinstance(headers, Mapping))
+        if (isinstance(headers, JsonObject))
         else None
     )
     if not isinstance(date, str):
@@ -130,8 +133,8 @@ def _sdk_time(body: Mapping[str, Any]) -> datetime | None:
 
 def is_chunk(document: Any) -> bool:
     """Whether a document is a body of this API that no wrapping surrounds."""
-    return isinstance(document, Mapping) and (
-        "candidates" in document or isinstance(_usage(document), Mapping)
+    return isinstance(document, JsonObject) and (
+        "candidates" in document or isinstance(_usage(document), JsonObject)
     )
 
 
@@ -142,8 +145,8 @@ def is_nameless(document: Mapping[str, Any]) -> bool:
 
 def _finished(event: Mapping[str, Any]) -> bool:
     candidates = event.get("candidates")
-    return isinstance(candidates, list) and any(
-        isinstance(c, Mapping) and (c.get("finishReason") or c.get("finish_reason"))
+    return isinstance(candidates, JsonList) and any(
+        isinstance(c, JsonObject) and (c.get("finishReason") or c.get("finish_reason"))
         for c in candidates
     )
 
@@ -181,7 +184,7 @@ class GeminiStream:
             if _searches(event):
                 body["candidates"] += event["candidates"]
             usage = _usage(event)
-            if isinstance(usage, Mapping) and any("oken" in str(k) for k in usage):
+            if isinstance(usage, JsonObject) and any("oken" in str(k) for k in usage):
                 body["usageMetadata"] = usage
         for line, body in bodies.values():
             yield line, body, [] if _usage(body) else ["the stream ended without usage"]

@@ -33,6 +33,7 @@ from ingest.files import BadLine, Source
 from ingest.readers.base import ReadContext, Result, known_total, reject
 from ingest.readers.makers import maker_of
 from ingest.record import Reject, UsageRecord, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import UsageError, count, read_usage
 
 _TOKENS = {"input", "output", "total"}
@@ -61,7 +62,7 @@ class GeminiCli:
             if isinstance(document, BadLine):
                 yield reject(document, line)
                 continue
-            if not isinstance(document, Mapping):
+            if not isinstance(document, JsonObject):
                 yield Reject("not a JSON object", line)
                 continue
             if _is_stats(document):
@@ -71,10 +72,10 @@ class GeminiCli:
                 session = document
             listed = document.get("messages")
             changed = document.get("$set")
-            if isinstance(changed, Mapping) and isinstance(changed.get("messages"), list):
+            if isinstance(changed, JsonObject) and isinstance(changed.get("messages"), JsonList):
                 listed = changed["messages"]
-            for message in listed if isinstance(listed, list) else [document]:
-                if not isinstance(message, Mapping) or not _has_tokens(message):
+            for message in listed if isinstance(listed, JsonList) else [document]:
+                if not isinstance(message, JsonObject) or not _has_tokens(message):
                     continue
                 try:
                     _keep(calls, _record(message, session, line, context))
@@ -84,16 +85,16 @@ class GeminiCli:
 
 
 def _has_tokens(message: Mapping[str, Any]) -> bool:
-    return message.get("type") == "gemini" and isinstance(message.get("tokens"), Mapping)
+    return message.get("type") == "gemini" and isinstance(message.get("tokens"), JsonObject)
 
 
 def _is_stats(document: Mapping[str, Any]) -> bool:
     stats = document.get("stats")
-    return isinstance(stats, Mapping) and isinstance(stats.get("models"), Mapping)
+    return isinstance(stats, JsonObject) and isinstance(stats.get("models"), JsonObject)
 
 
 def _is_ours(document: Any) -> bool:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return False
     if "sessionId" in document and "projectHash" in document:
         return True

@@ -28,6 +28,7 @@ from ingest.readers.base import (
     reject,
 )
 from ingest.record import instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import UsageError, api_of, read_usage
 
 _PENDING = ("in_progress", "queued", "requires_action")
@@ -42,7 +43,7 @@ class InteractionBody:
     def matches(self, body: Mapping[str, Any], envelope: Envelope) -> bool:
         """By `object`, or by this API's own count names."""
         usage = body.get("usage")
-        if isinstance(usage, Mapping) and usage:
+        if isinstance(usage, JsonObject) and usage:
             return api_of(usage) == "interaction"
         return body.get("object") == "interaction" and "id" in body
 
@@ -54,7 +55,7 @@ class InteractionBody:
         try:
             reading = (
                 read_usage(usage, "google")
-                if isinstance(usage, Mapping) and usage
+                if isinstance(usage, JsonObject) and usage
                 else empty_reading(self.name, f"no usage yet: status {short_text(status)}")
             )
         except UsageError as error:
@@ -83,7 +84,7 @@ class InteractionStream:
     def matches(self, event: Mapping[str, Any]) -> bool:
         """By the event's type and what it holds."""
         kind = str(event.get("event_type") or event.get("type") or "")
-        return kind.startswith("interaction.") and isinstance(event.get("interaction"), Mapping)
+        return kind.startswith("interaction.") and isinstance(event.get("interaction"), JsonObject)
 
     def is_event(self, document: Mapping[str, Any]) -> bool:
         """As in a stream."""
@@ -97,7 +98,7 @@ class InteractionStream:
         last = ""
         for line, event in events:
             inner = event.get("interaction")
-            if not self.matches(event) or not isinstance(inner, Mapping):
+            if not self.matches(event) or not isinstance(inner, JsonObject):
                 continue
             last = short_text(inner.get("id")) or last
             _, body = bodies.setdefault(last, (line, {"object": "interaction"}))

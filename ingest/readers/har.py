@@ -35,6 +35,7 @@ from ingest.readers.cells import json_object, milliseconds
 from ingest.readers.hosts import provider_of
 from ingest.readers.streams import stream_reader
 from ingest.record import Reject, UsageRecord, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 
 _KEPT_HEADERS = ("date", "request-id", "x-request-id", "x-amzn-requestid", "apim-request-id")
 _LARGEST_BODY = 256 * 1024 * 1024
@@ -84,9 +85,9 @@ class Har:
 
 
 def _entries(document: Any) -> list[Any]:
-    log = document.get("log") if isinstance(document, Mapping) else None
-    entries = log.get("entries") if isinstance(log, Mapping) else None
-    return entries if isinstance(entries, list) else []
+    log = document.get("log") if isinstance(document, JsonObject) else None
+    entries = log.get("entries") if isinstance(log, JsonObject) else None
+    return entries if isinstance(entries, JsonList) else []
 
 
 def _status(entry: Any) -> int:
@@ -130,20 +131,22 @@ def _bodies(text: str, envelope: Envelope, called: bool, context: ReadContext) -
     number = envelope.line
     if text.lstrip()[:1] in ("{", "["):
         document = parse(text)
-        if isinstance(document, Mapping):
+        if isinstance(document, JsonObject):
             reader = body_reader(document, envelope)
             if reader is not None and (called or _states_usage(document)):
                 yield from reader.records(document, envelope, context)
             elif called and _generates(envelope.url):
                 yield Reject(f"entry {number}: no usage that any known API would write", number)
             return
-        if isinstance(document, list):
-            yield from _stream([d for d in document if isinstance(d, Mapping)], envelope, context)
+        if isinstance(document, JsonList):
+            yield from _stream(
+                [d for d in document if isinstance(d, JsonObject)], envelope, context
+            )
             return
         lines = [parse(line) for line in text.split("\n") if line.strip()]
-        if len(lines) > 1 and any(isinstance(line, Mapping) for line in lines):
+        if len(lines) > 1 and any(isinstance(line, JsonObject) for line in lines):
             for line in lines:
-                if isinstance(line, Mapping):
+                if isinstance(line, JsonObject):
                     yield from read_document(line, number, context)
             return
         if called:
@@ -152,7 +155,9 @@ def _bodies(text: str, envelope: Envelope, called: bool, context: ReadContext) -
     if "data:" in text:
         source = look_at_bytes(text.encode("utf-8", "surrogatepass"))
         source.kind = "sse"
-        events = [data for _, _, data in source.events() if isinstance(data, Mapping)]
+        events: list[Mapping[str, Any]] = [
+            data for _, _, data in source.events() if isinstance(data, JsonObject)
+        ]
         yield from _stream(events, envelope, context)
         return
     if called and _generates(envelope.url):
@@ -203,7 +208,7 @@ def _unpack(data: bytes, packing: str, polly: bool) -> str:
             chunks = json.loads(data)
         except ValueError:
             chunks = None
-        if isinstance(chunks, list) and all(isinstance(c, str) for c in chunks):
+        if isinstance(chunks, JsonList) and all(isinstance(c, str) for c in chunks):
             return _unpack(b"".join(_base64(c) for c in chunks), packing, polly=False)
     elif packing in ("br", "zstd") and data.lstrip()[:1] not in (b"{", b"[", b"d", b"e"):
         raise _Unreadable(f"the body is stored compressed ({packing}), which is not read")
@@ -270,8 +275,8 @@ def _generates(url: str) -> bool:
 def _headers(items: Any) -> dict[str, str]:
     """The few response headers that are kept."""
     kept: dict[str, str] = {}
-    for item in items if isinstance(items, list) else []:
-        if isinstance(item, Mapping):
+    for item in items if isinstance(items, JsonList) else ():
+        if isinstance(item, JsonObject):
             name = str(item.get("name", "")).lower()
             value = short_text(item.get("value"))
             if name in _KEPT_HEADERS and value:
@@ -280,14 +285,14 @@ def _headers(items: Any) -> dict[str, str]:
 
 
 def _packing(items: Any) -> str:
-    for item in items if isinstance(items, list) else []:
-        if isinstance(item, Mapping) and str(item.get("name", "")).lower() == "content-encoding":
+    for item in items if isinstance(items, JsonList) else ():
+        if isinstance(item, JsonObject) and str(item.get("name", "")).lower() == "content-encoding":
             return str(item.get("value", "")).strip().lower()
     return ""
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, JsonObject) else {}
 
 
 READER = Har()

@@ -30,6 +30,7 @@ from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
+from pricing.json_types import JsonObject
 from pricing.usage import Reading, UsageError, read_usage
 from pricing.variants import normal_seller
 
@@ -40,7 +41,7 @@ _BILLION = Decimal(10) ** 9
 
 
 def _is_ours(row: Any) -> bool:
-    return isinstance(row, Mapping) and set(row) >= _NEEDED and len(_OWN & set(row)) >= 2
+    return isinstance(row, JsonObject) and set(row) >= _NEEDED and len(_OWN & set(row)) >= 2
 
 
 class Helicone:
@@ -140,7 +141,7 @@ _SESSION = ("helicone-session-id", "session_id", "session")
 
 def _reading(row: Mapping[str, Any], body: Mapping[str, Any], provider: str) -> Reading:
     raw = body.get("usage") or body.get("usageMetadata")
-    if isinstance(raw, Mapping) and raw:
+    if isinstance(raw, JsonObject) and raw:
         return read_usage(raw, provider)
     parts = Parts(
         input=first(row, ("prompt_tokens",)),

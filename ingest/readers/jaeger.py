@@ -32,6 +32,7 @@ from ingest.files import Source
 from ingest.readers.base import ReadContext, Result
 from ingest.readers.otel_documents import hex_id, lasting, read_documents
 from ingest.readers.otel_wire import Span, json_spans
+from pricing.json_types import JsonList, JsonObject
 
 
 class Jaeger:
@@ -55,25 +56,25 @@ class Jaeger:
 
 def spans_of(document: Any, line: int) -> list[Span] | None:
     """The spans of a page of traces, of a trace or a span; None for anything else."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return None
     otlp = document.get("result")
-    if isinstance(otlp, Mapping) and isinstance(otlp.get("resourceSpans"), list):
+    if isinstance(otlp, JsonObject) and isinstance(otlp.get("resourceSpans"), JsonList):
         return list(json_spans(otlp, line))
     inner = document.get("_source")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, JsonObject):
         document = inner
     data = document.get("data")
-    traces = data if isinstance(data, list) else [document]
+    traces = data if isinstance(data, JsonList) else [document]
     found: list[Span] = []
     known = False
     for trace in traces:
-        if not isinstance(trace, Mapping) or not isinstance(trace.get("traceID"), str):
+        if not isinstance(trace, JsonObject) or not isinstance(trace.get("traceID"), str):
             continue
         spans = trace.get("spans")
         alone = [trace] if isinstance(trace.get("spanID"), str) else []
-        known = known or isinstance(spans, list) or bool(alone)
-        for span in _objects(spans) if isinstance(spans, list) else alone:
+        known = known or isinstance(spans, JsonList) or bool(alone)
+        for span in _objects(spans) if isinstance(spans, JsonList) else alone:
             found.append(_span(span, trace, line))
     return found if known else None
 
@@ -81,10 +82,10 @@ def spans_of(document: Any, line: int) -> list[Span] | None:
 def _span(span: Mapping[str, Any], trace: Mapping[str, Any], line: int) -> Span:
     attributes = _tags(span)
     processes = trace.get("processes")
-    named = processes.get(str(span.get("processID"))) if isinstance(processes, Mapping) else None
-    process = named if isinstance(named, Mapping) else span.get("process")
+    named = processes.get(str(span.get("processID"))) if isinstance(processes, JsonObject) else None
+    process = named if isinstance(named, JsonObject) else span.get("process")
     resource: dict[str, Any] = {}
-    if isinstance(process, Mapping):
+    if isinstance(process, JsonObject):
         resource = {"service.name": process.get("serviceName"), **_tags(process)}
     start, end = lasting(span.get("startTime"), span.get("duration"))
     scope = attributes.get("otel.scope.name", attributes.get("otel.library.name"))
@@ -119,7 +120,7 @@ def _tags(holder: Mapping[str, Any]) -> dict[str, Any]:
     fields = holder.get("tag")
     found = (
         {str(k).replace("@", "."): v for k, v in fields.items()}
-        if isinstance(fields, Mapping)
+        if isinstance(fields, JsonObject)
         else {}
     )
     for tag in _objects(holder.get("tags")):
@@ -141,7 +142,7 @@ def _value(kind: Any, value: Any) -> Any:
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+    return [v for v in value if isinstance(v, JsonObject)] if isinstance(value, JsonList) else []
 
 
 READER = Jaeger()

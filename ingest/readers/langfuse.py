@@ -31,6 +31,7 @@ from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage
 from pricing.variants import normal_seller
 
@@ -74,7 +75,7 @@ def _get(row: Mapping[str, Any], camel: str) -> Any:
 def is_observation(row: Any) -> bool:
     """Whether a row is an observation, by its type and its trace."""
     return (
-        isinstance(row, Mapping)
+        isinstance(row, JsonObject)
         and row.get("type") in _TYPES
         and ("traceId" in row or "trace_id" in row)
         and ("startTime" in row or "start_time" in row)
@@ -87,12 +88,12 @@ def observations(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any
         yield document, {}
         return
     inner = document.get("trace")
-    trace = inner if isinstance(inner, Mapping) else document
+    trace = inner if isinstance(inner, JsonObject) else document
     seen: set[str] = set()
     for place in (document.get("observations"), trace.get("observations"), document.get("data")):
-        for row in place if isinstance(place, list) else []:
+        for row in place if isinstance(place, JsonList) else ():
             if not is_observation(row):
-                if isinstance(row, Mapping) and isinstance(row.get("observations"), list):
+                if isinstance(row, JsonObject) and isinstance(row.get("observations"), JsonList):
                     yield from observations(row)  # a page of whole traces
                 continue
             name = str(row.get("id"))
@@ -121,7 +122,7 @@ class Langfuse:
             known = sum(
                 1
                 for d in source.sample
-                if isinstance(d, Mapping) and next(observations(d), None) is not None
+                if isinstance(d, JsonObject) and next(observations(d), None) is not None
             )
             return 0.95 * known / len(source.sample)
         return 0.0
@@ -159,8 +160,8 @@ class Langfuse:
 
 def _is_empty(row: Mapping[str, Any]) -> bool:
     """A trace or page without observations is no error."""
-    return any(isinstance(row.get(k), list) for k in ("observations", "data")) or isinstance(
-        row.get("trace"), Mapping
+    return any(isinstance(row.get(k), JsonList) for k in ("observations", "data")) or isinstance(
+        row.get("trace"), JsonObject
     )
 
 
@@ -244,7 +245,7 @@ def read_details(details: dict[str, Any]) -> Reading:
         return Reading({}, "langfuse", flags=["the observation states no usage"])
     if any(k in details for k in _GEMINI):
         return read_usage(details)
-    for name in [k for k, v in details.items() if isinstance(v, Mapping)]:
+    for name in [k for k, v in details.items() if isinstance(v, JsonObject)]:
         inside = details.pop(name)  # the provider's own object, passed on as it was
         details |= {f"{name}.{k}": v for k, v in inside.items()}
     parts = Parts(

@@ -46,6 +46,7 @@ from ingest.readers.hosts import provider_of, region_of
 from ingest.readers.parts import number
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage, shown, total_input, total_output
 from pricing.variants import normal_seller
 
@@ -101,19 +102,19 @@ def read_payload(
 def _unwrap(payload: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("standard_logging_object", "standard_logging_payload", "payload", "data"):
         inner = payload.get(name)
-        if isinstance(inner, Mapping) and "call_type" in inner:
+        if isinstance(inner, JsonObject) and "call_type" in inner:
             return inner
     return payload
 
 
 def _paged(document: Any) -> list[Any]:
     """The rows of a page of the spend-log API; else the document itself."""
-    rows = document.get("data") if isinstance(document, Mapping) else None
-    return rows if isinstance(rows, list) and rows and all(map(_is_ours, rows)) else [document]
+    rows = document.get("data") if isinstance(document, JsonObject) else None
+    return rows if isinstance(rows, JsonList) and rows and all(map(_is_ours, rows)) else [document]
 
 
 def _is_ours(document: Any) -> bool:
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return False
     inner = set(_unwrap(document))
     return inner >= _ROW or inner >= _PAYLOAD

@@ -38,6 +38,7 @@ from ingest.readers.aggregates import cell_amount, cell_count, cell_day, named, 
 from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, ReportedRow, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Counts, UsageError
 
 _NEEDED = {"Date", "Spend ($)", "Total Tokens"}
@@ -144,9 +145,11 @@ def _repeated(table: list[_Row]) -> set[int]:
 
 
 def _days(document: Any) -> list[Mapping[str, Any]]:
-    results = document.get("results") if isinstance(document, Mapping) else None
-    days = [d for d in results if isinstance(d, Mapping)] if isinstance(results, list) else []
-    known = [d for d in days if "date" in d and isinstance(d.get("metrics"), Mapping)]
+    results = document.get("results") if isinstance(document, JsonObject) else None
+    days: list[Mapping[str, Any]] = (
+        [d for d in results if isinstance(d, JsonObject)] if isinstance(results, JsonList) else []
+    )
+    known = [d for d in days if "date" in d and isinstance(d.get("metrics"), JsonObject)]
     return known if any("spend" in d["metrics"] for d in known) else []
 
 
@@ -155,7 +158,7 @@ def _page(document: Mapping[str, Any], line: int, context: ReadContext) -> Itera
     if not days:
         yield Reject("no results of daily activity", line)
     meta = document.get("metadata")
-    if isinstance(meta, Mapping) and meta.get("has_more") is True:
+    if isinstance(meta, JsonObject) and meta.get("has_more") is True:
         context.notes.append("the report goes on: this file is not its last page")
     for result in days:
         try:
@@ -179,11 +182,11 @@ def _by_model(result: Mapping[str, Any]) -> list[tuple[str | None, Mapping[str, 
     """The day by model where the models make up the day; else the day. Raises `UsageError`."""
     whole = result["metrics"]
     breakdown = result.get("breakdown")
-    models = breakdown.get("models") if isinstance(breakdown, Mapping) else None
+    models = breakdown.get("models") if isinstance(breakdown, JsonObject) else None
     parts: list[tuple[str | None, Mapping[str, Any]]] = []
-    for model, told in models.items() if isinstance(models, Mapping) else []:
-        inner = told.get("metrics", told) if isinstance(told, Mapping) else None
-        if isinstance(inner, Mapping):
+    for model, told in models.items() if isinstance(models, JsonObject) else ():
+        inner = told.get("metrics", told) if isinstance(told, JsonObject) else None
+        if isinstance(inner, JsonObject):
             parts.append((str(model), inner))
     spent = sum((cell_amount(m, "spend") or Decimal(0) for _, m in parts), Decimal(0))
     off = abs(spent - (cell_amount(whole, "spend") or Decimal(0)))

@@ -26,6 +26,7 @@ from ingest.files import BadLine, Source
 from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns, rows
 from ingest.record import DIMENSIONS, UsageRecord, call_key, instant, short_text
+from pricing.json_types import JsonObject
 from pricing.meters import COUNTED
 from pricing.usage import Counts, UsageError, count, shown, total_input, total_output
 
@@ -135,7 +136,7 @@ def read_row(
         call_key(provider, response_id) if response_id else context.keys.key(dict(row))
     )
     own_tags = row.get("tags") if not context.mapping else None
-    tags = {k: str(v) for k, v in own_tags.items()} if isinstance(own_tags, Mapping) else {}
+    tags = {k: str(v) for k, v in own_tags.items()} if isinstance(own_tags, JsonObject) else {}
     for name in mapping:
         if name.startswith("tags."):
             text = short_text(get(name))
@@ -222,7 +223,7 @@ def columns_of(source: Source) -> list[str]:
         return list(columns(source))
     names: dict[str, None] = {}
     for document in source.sample:
-        if isinstance(document, Mapping):
+        if isinstance(document, JsonObject):
             names |= dict.fromkeys(map(str, document))
     return list(names)
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
 from ingest.record import short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, count
 
 _DONE = "transcription.done"
@@ -32,12 +33,12 @@ _DONE = "transcription.done"
 
 def _ocr(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     usage = body.get("usage_info")
-    return usage if isinstance(usage, Mapping) and "pages_processed" in usage else None
+    return usage if isinstance(usage, JsonObject) and "pages_processed" in usage else None
 
 
 def _heard(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     usage = body.get("usage")
-    spoken = isinstance(usage, Mapping) and "prompt_audio_seconds" in usage
+    spoken = isinstance(usage, JsonObject) and "prompt_audio_seconds" in usage
     return usage if spoken and isinstance(body.get("text"), str) else None
 
 
@@ -96,11 +97,11 @@ def _annotated(body: Mapping[str, Any]) -> bool:
     pages = body.get("pages")
     images = (
         image
-        for page in (pages if isinstance(pages, list) else [])
-        if isinstance(page, Mapping)
-        for image in (page["images"] if isinstance(page.get("images"), list) else [])
+        for page in (pages if isinstance(pages, JsonList) else ())
+        if isinstance(page, JsonObject)
+        for image in (page["images"] if isinstance(page.get("images"), JsonList) else ())
     )
-    return any(isinstance(image, Mapping) and image.get("image_annotation") for image in images)
+    return any(isinstance(image, JsonObject) and image.get("image_annotation") for image in images)
 
 
 class MistralStream:

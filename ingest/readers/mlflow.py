@@ -43,6 +43,7 @@ from ingest.readers.otel_calls import Spans
 from ingest.readers.otel_wire import Span, json_spans
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, short_text
+from pricing.json_types import JsonObject
 from pricing.variants import normal_seller
 
 _CALL_TYPES = {"CHAT_MODEL": "chat", "LLM": "text_completion", "EMBEDDING": "embeddings"}
@@ -106,7 +107,7 @@ def _trace(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _spans(document: Any) -> list[Any]:
     """The spans of a trace, a list of spans, or a span that stands alone."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return []
     trace = _trace(document)
     for place in (json_object(trace.get("data")), trace, document):
@@ -117,7 +118,9 @@ def _spans(document: Any) -> list[Any]:
 
 
 def _has_marks(span: Any) -> bool:
-    attributes = json_object(span.get("attributes")) if isinstance(span, Mapping) else {}
+    attributes: Mapping[str, Any] = (
+        json_object(span.get("attributes")) if isinstance(span, JsonObject) else {}
+    )
     return any(str(name).startswith("mlflow.") for name in attributes)
 
 
@@ -150,8 +153,8 @@ def _span(raw: Any, about: Mapping[str, Any], line: int) -> Span | None:
     raw = json_object(raw)
     if not raw or not isinstance(raw.get("name"), str):
         return None
-    if isinstance(raw.get("context"), Mapping):  # MLflow 2
-        plain = {**raw, "attributes": {}}
+    if isinstance(raw.get("context"), JsonObject):  # MLflow 2
+        plain: dict[str, Any] = {**raw, "attributes": {}}
     else:
         plain = {
             "resourceSpans": [

@@ -23,6 +23,7 @@ from ingest.readers.wrapping import (
     TIME_KEYS,
     is_wrapped,
 )
+from pricing.json_types import JsonList, JsonObject
 
 _DEEPEST = 4
 _WIDEST = 200
@@ -64,7 +65,7 @@ def bodies_in(
 
 
 def _says(value: Any) -> bool:
-    return value is not None and value != "" and not isinstance(value, list)
+    return value is not None and value != "" and not isinstance(value, JsonList)
 
 
 def _request(outer: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -72,7 +73,7 @@ def _request(outer: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in _ASKED:
         value = outer.get(name)
         if (
-            isinstance(value, Mapping)
+            isinstance(value, JsonObject)
             and isinstance(value.get("model"), str)
             and ("usage" not in value and any(k in value for k in _ASKS))
         ):
@@ -84,9 +85,9 @@ def _objects(outer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The objects one step inside: values, elements of lists, and those that are text."""
     found: list[Mapping[str, Any]] = []
     for value in outer.values():
-        for one in value[:_WIDEST] if isinstance(value, list) else (value,):
+        for one in value[:_WIDEST] if isinstance(value, JsonList) else (value,):
             text = isinstance(one, str) and one.lstrip()[:1] == "{"
             inner = parse(one.strip()) if text else one
-            if isinstance(inner, Mapping):
+            if isinstance(inner, JsonObject):
                 found.append(inner)
     return found

@@ -36,6 +36,7 @@ from ingest.readers.cells import json_object
 from ingest.readers.hosts import provider_of
 from ingest.readers.makers import maker_of
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage
 from pricing.variants import normal_seller
 
@@ -88,16 +89,16 @@ class OpenAIAgents:
 
 
 def _inner(document: Any) -> list[Any]:
-    data = document.get("data") if isinstance(document, Mapping) else None
-    return data if isinstance(data, list) and any(map(_is_ours, data)) else [document]
+    data = document.get("data") if isinstance(document, JsonObject) else None
+    return data if isinstance(data, JsonList) and any(map(_is_ours, data)) else [document]
 
 
 def _is_ours(item: Any) -> bool:
-    if not isinstance(item, Mapping):
+    if not isinstance(item, JsonObject):
         return False
     if item.get("object") == "trace":
         return "workflow_name" in item
-    return item.get("object") == "trace.span" and isinstance(item.get("span_data"), Mapping)
+    return item.get("object") == "trace.span" and isinstance(item.get("span_data"), JsonObject)
 
 
 def _is_sum(data: Mapping[str, Any]) -> bool:
@@ -111,7 +112,7 @@ def _record(
     named = short_text(data.get("model"))
     provider, model = _route(named, settings)
     usage = data.get("usage")
-    stated = isinstance(usage, Mapping) and any(isinstance(v, int) for v in usage.values())
+    stated = isinstance(usage, JsonObject) and any(isinstance(v, int) for v in usage.values())
     reading = (
         read_usage(usage, "openai")
         if stated
@@ -155,7 +156,7 @@ def _route(named: str | None, settings: Mapping[str, Any]) -> tuple[str, str | N
 def _tell(record: UsageRecord, trace: Mapping[str, Any]) -> None:
     """Give a call what its trace knows."""
     metadata = trace.get("metadata")
-    told = dict(metadata) if isinstance(metadata, Mapping) else {}
+    told = dict(metadata) if isinstance(metadata, JsonObject) else {}
     if trace.get("workflow_name"):
         told["workflow"] = trace["workflow_name"]
     record.dimensions, record.tags = split_tags(told)

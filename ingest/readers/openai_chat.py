@@ -30,6 +30,7 @@ from ingest.readers.base import (
 from ingest.readers.hosts import model_in, provider_of, region_of
 from ingest.readers.makers import maker_of
 from ingest.record import instant
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Item, Reading, UsageError, read_usage, total_input, total_output
 
 _OBJECTS = ("chat.completion", "chat.completion.chunk", "text_completion")
@@ -46,7 +47,7 @@ class ChatBody:
         if body.get("object") in _OBJECTS:
             return True
         usage = body.get("usage")
-        return isinstance(usage, Mapping) and (
+        return isinstance(usage, JsonObject) and (
             "prompt_tokens" in usage or "billed_units" in usage or "completion_tokens" in usage
         )
 
@@ -59,7 +60,7 @@ class ChatBody:
         try:
             reading = (
                 read_usage(usage, provider)
-                if isinstance(usage, Mapping) and usage
+                if isinstance(usage, JsonObject) and usage
                 else empty_reading("openai-chat", "the response states no usage")
             )
         except UsageError as error:
@@ -106,13 +107,13 @@ def _compound(body: Mapping[str, Any], reading: Reading, envelope: Envelope) -> 
     leave a part of `usage` out, it stays whole. Returns the first one's model, or None. Raises
     `UsageError`."""
     breakdown = body.get("usage_breakdown")
-    models = breakdown.get("models") if isinstance(breakdown, Mapping) else None
+    models = breakdown.get("models") if isinstance(breakdown, JsonObject) else None
     parts = [
         (m["model"], read_usage(m["usage"], "groq"))
-        for m in (models if isinstance(models, list) else [])
-        if isinstance(m, Mapping)
+        for m in (models if isinstance(models, JsonList) else ())
+        if isinstance(m, JsonObject)
         and isinstance(m.get("model"), str)
-        and isinstance(m.get("usage"), Mapping)
+        and isinstance(m.get("usage"), JsonObject)
     ]
     if not parts:
         return None
@@ -136,8 +137,8 @@ def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
     known = provider_of(envelope.url)
     if known:
         return known
-    usage = body.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
+    stated = body.get("usage")
+    usage: Mapping[str, Any] = stated if isinstance(stated, JsonObject) else {}
     body_id = str(body.get("id") or "")
     if body_id.startswith("gen-") or ("cost" in usage and isinstance(body.get("provider"), str)):
         return "openrouter"
@@ -170,7 +171,9 @@ def vendor(body: Mapping[str, Any], envelope: Envelope) -> str:
 
 def _choices(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     choices = body.get("choices")
-    return [c for c in choices if isinstance(c, Mapping)] if isinstance(choices, list) else []
+    return (
+        [c for c in choices if isinstance(c, JsonObject)] if isinstance(choices, JsonList) else []
+    )
 
 
 class ChatStream:
@@ -186,7 +189,7 @@ class ChatStream:
         """Only chunks that name themselves: a document with choices may be a whole body."""
         named = document.get("object")
         return (named == "chat.completion.chunk" and "id" in document) or (
-            named == "" and isinstance(document.get("choices"), list)
+            named == "" and isinstance(document.get("choices"), JsonList)
         )
 
     def assemble(
@@ -208,7 +211,7 @@ class ChatStream:
                 if event.get(name):
                     body[name] = event[name]
             groq = event.get("x_groq")
-            if isinstance(groq, Mapping) and groq.get("usage") and not body.get("usage"):
+            if isinstance(groq, JsonObject) and groq.get("usage") and not body.get("usage"):
                 body["usage"] = groq["usage"]
         for line, body in bodies.values():
             if filtered:

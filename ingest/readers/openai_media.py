@@ -34,6 +34,7 @@ from typing import Any
 from ingest.readers.base import Envelope, ReadContext, Result, make_records, reject
 from ingest.readers.hosts import provider_of
 from ingest.record import instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Item, Reading, UsageError, read_usage, stated_cost
 
 _IMAGE_EVENTS = ("image_generation.completed", "image_edit.completed")
@@ -60,8 +61,8 @@ def _kind(body: Mapping[str, Any]) -> str | None:
     usage = body.get("usage")
     if "id" in body or "object" in body:
         return None
-    if isinstance(usage, Mapping):
-        if isinstance(body.get("data"), list) and usage.keys() & {"input_tokens", _TICKS}:
+    if isinstance(usage, JsonObject):
+        if isinstance(body.get("data"), JsonList) and usage.keys() & {"input_tokens", _TICKS}:
             return "image"
         if isinstance(body.get("text"), str) and usage.get("type") in ("tokens", "duration"):
             return "transcription"
@@ -101,12 +102,12 @@ class MediaBody:
             context,
             source_format=self.name if envelope.tier != "batch" else "openai-batch",
             provider=provider_of(envelope.url)
-            or ("x-ai" if isinstance(usage, Mapping) and _TICKS in usage else "openai"),
+            or ("x-ai" if isinstance(usage, JsonObject) and _TICKS in usage else "openai"),
             model=model,
             response_id=event_id,
             time=instant(body.get("created", body.get("created_at"))),
             tier="batch" if envelope.tier == "batch" else reading.tier,
-            final=isinstance(usage, Mapping) or "audio_seconds" in reading.counts,
+            final=isinstance(usage, JsonObject) or "audio_seconds" in reading.counts,
             content=[
                 _kind(body),
                 body.get("created"),
@@ -120,7 +121,7 @@ class MediaBody:
 def _reading(body: Mapping[str, Any]) -> Reading:
     """The counts: tokens, or seconds of a call billed by duration. Raises `UsageError`."""
     usage, kind = body.get("usage"), _kind(body)
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, JsonObject):
         usage = {"type": "duration", "seconds": body.get("duration")}
     if usage.get("type") == "duration":
         return read_usage(usage, "openai")
@@ -131,12 +132,12 @@ def _reading(body: Mapping[str, Any]) -> Reading:
     if kind in ("image", "speech"):
         made = "output_image" if kind == "image" else "output_audio"
         details = usage.get("output_tokens_details", usage.get("output_token_details"))
-        if not isinstance(details, Mapping) and counts.get(made) is None:
+        if not isinstance(details, JsonObject) and counts.get(made) is None:
             counts[made], counts["output_text"] = counts.get("output_text"), None
     elif not usage.get("input_token_details"):
         reading.flags.append(_UNSPLIT)
     drawn = body.get("svg_usage")
-    if isinstance(drawn, Mapping):
+    if isinstance(drawn, JsonObject):
         reading.items.append(
             Item("svg", read_usage(drawn, "openai").counts, short_text(drawn.get("model")))
         )

@@ -31,6 +31,7 @@ from ingest.readers.base import ReadContext, Result, reject
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, ReportedRow, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Counts, UsageError, read_usage
 
 _USAGE_COLUMNS = {"num_model_requests", "input_tokens"}
@@ -94,17 +95,17 @@ def _is_page(document: Any) -> bool:
         str(r.get("object") or "").startswith("organization.")
         for bucket in _buckets(document)
         for r in _list(bucket, "results")
-        if isinstance(r, Mapping)
+        if isinstance(r, JsonObject)
     ) or (
-        isinstance(document, Mapping)
+        isinstance(document, JsonObject)
         and (document.get("object") == "page" or document.get("object") == "bucket")
-        and any(isinstance(b, Mapping) and "start_time" in b for b in _buckets(document))
+        and any(isinstance(b, JsonObject) and "start_time" in b for b in _buckets(document))
     )
 
 
 def _is_batch(document: Any) -> bool:
     return (
-        isinstance(document, Mapping)
+        isinstance(document, JsonObject)
         and document.get("object") == "batch"
         and "completion_window" in document
     )
@@ -116,13 +117,13 @@ def _batches(document: Any) -> list[Any]:
 
 
 def _list(parent: Any, name: str) -> list[Any]:
-    value = parent.get(name) if isinstance(parent, Mapping) else None
-    return value if isinstance(value, list) else []
+    value = parent.get(name) if isinstance(parent, JsonObject) else None
+    return value if isinstance(value, JsonList) else []
 
 
 def _buckets(document: Any) -> list[Any]:
     """The buckets of a page; a bucket may also stand alone."""
-    if isinstance(document, Mapping) and document.get("object") == "bucket":
+    if isinstance(document, JsonObject) and document.get("object") == "bucket":
         return [document]
     return _list(document, "data")
 
@@ -141,7 +142,7 @@ def _bucket(bucket: Any, line: int) -> Iterator[Result]:
         yield Reject("a bucket without start_time and end_time", line)
         return
     for result in results:
-        if isinstance(result, Mapping):
+        if isinstance(result, JsonObject):
             yield from _result(result, period, str(result.get("object") or ""), line)
         else:
             yield Reject("a result that is not an object", line)
@@ -177,7 +178,7 @@ def _cost(
 ) -> ReportedRow | None:
     """A cost, credits included; None for a row that states no amount."""
     inner = row.get("amount")
-    place = inner if isinstance(inner, Mapping) else row
+    place = inner if isinstance(inner, JsonObject) else row
     amount = cell_amount(place, "value", "amount_value", negative=True)
     if amount is None:
         return None
@@ -309,7 +310,7 @@ def _batch(document: Mapping[str, Any], line: int, context: ReadContext) -> Iter
         (document[n] for n in ("completed_at", "cancelled_at", "expired_at", "expires_at")
          if document.get(n) is not None), None,
     )  # fmt: skip
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, JsonObject):
         context.notes.append(f"batch {batch_id or '?'} states no usage: import its output file")
         return
     period = _period(start, end)
@@ -319,7 +320,7 @@ def _batch(document: Mapping[str, Any], line: int, context: ReadContext) -> Iter
     requests = document.get("request_counts")
     try:
         counts = read_usage(usage, "openai").counts
-        done = cell_count(requests, "completed") if isinstance(requests, Mapping) else None
+        done = cell_count(requests, "completed") if isinstance(requests, JsonObject) else None
     except UsageError as error:
         yield reject(error, line, usage)
         return

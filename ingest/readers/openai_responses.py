@@ -32,6 +32,7 @@ from ingest.readers.hosts import region_of
 from ingest.readers.makers import maker_of
 from ingest.readers.openai_chat import vendor
 from ingest.record import instant, short_text
+from pricing.json_types import JsonObject
 from pricing.usage import Item, UsageError, hosted_searches, read_usage
 
 _OBJECTS = ("response", "response.compaction", "realtime.response")
@@ -51,7 +52,7 @@ class ResponsesBody:
         if body.get("object") in _OBJECTS:
             return True
         usage = body.get("usage")
-        if not isinstance(usage, Mapping) or "input_tokens" not in usage or "data" in body:
+        if not isinstance(usage, JsonObject) or "input_tokens" not in usage or "data" in body:
             return False
         return (
             str(body.get("id") or "").startswith("resp_")
@@ -70,7 +71,7 @@ class ResponsesBody:
         try:
             reading = (
                 read_usage(usage, provider)
-                if isinstance(usage, Mapping) and usage
+                if isinstance(usage, JsonObject) and usage
                 else empty_reading(
                     "openai-responses",
                     f"no usage yet: status {status}" if pending else "the response states no usage",
@@ -89,7 +90,7 @@ class ResponsesBody:
                 reading.flags.append("a compaction names no model: log the request beside it")
         metadata = body.get("metadata")
         conversation = body.get("conversation")
-        if envelope.session is None and isinstance(conversation, Mapping):
+        if envelope.session is None and isinstance(conversation, JsonObject):
             envelope.session = short_text(conversation.get("id"))
         yield from make_records(
             reading,
@@ -106,7 +107,7 @@ class ResponsesBody:
             if isinstance(served, str)
             else None,
             effort=request_effort(body),
-            tags=metadata if isinstance(metadata, Mapping) else None,
+            tags=metadata if isinstance(metadata, JsonObject) else None,
             final=any(v is not None for v in reading.counts.values()) and not pending,
             failed=status in _FAILED,
         )
@@ -117,10 +118,10 @@ def _hosted_tools(body: Mapping[str, Any], reading: Any) -> None:
     if reading.counts:
         reading.flags += hosted_searches(body, reading.counts)
     tools = body.get("tool_usage")
-    if not isinstance(tools, Mapping):
+    if not isinstance(tools, JsonObject):
         return
     image = tools.get("image_gen")
-    if isinstance(image, Mapping) and (image.get("input_tokens") or image.get("output_tokens")):
+    if isinstance(image, JsonObject) and (image.get("input_tokens") or image.get("output_tokens")):
         made = read_usage({**image, "total_tokens": None}, "openai")
         reading.items.append(Item("image_generation", made.counts, "image_generation"))
 
@@ -143,7 +144,7 @@ class ResponsesStream:
         bodies: dict[str, tuple[int, Mapping[str, Any]]] = {}
         for line, event in events:
             body = event.get("response")
-            if not isinstance(body, Mapping):
+            if not isinstance(body, JsonObject):
                 continue
             key = str(body.get("id"))
             if key not in bodies or body.get("usage") or not bodies[key][1].get("usage"):

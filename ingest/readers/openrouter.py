@@ -43,6 +43,7 @@ from ingest.readers.hosts import provider_of
 from ingest.readers.rows import columns as columns_of
 from ingest.readers.rows import rows as rows_of
 from ingest.record import Reject, ReportedRow, UsageRecord, call_key, instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage
 
 _BYOK = "the charge is the gateway's fee: with a key of one's own the provider bills the rest"
@@ -61,7 +62,7 @@ class OpenRouterBody:
         ours = (
             str(body.get("id") or "").startswith("gen-")
             or envelope.provider == "openrouter"
-            or (isinstance(usage, Mapping) and "cost" in usage and "cost_details" in usage)
+            or (isinstance(usage, JsonObject) and "cost" in usage and "cost_details" in usage)
             or provider_of(envelope.url) == "openrouter"
         )
         return ours and any(api.matches(body, envelope) for api in _APIS)
@@ -73,7 +74,7 @@ class OpenRouterBody:
         envelope.provider = envelope.provider or "openrouter"
         envelope.tags.setdefault("upstream", body.get("provider"))
         usage = body.get("usage")
-        byok = isinstance(usage, Mapping) and usage.get("is_byok") is True
+        byok = isinstance(usage, JsonObject) and usage.get("is_byok") is True
         api = next(api for api in _APIS if api.matches(body, envelope))
         for record in api.records(body, envelope, context):
             if isinstance(record, UsageRecord):
@@ -114,7 +115,7 @@ class OpenRouterExport:
         for line, row in documents:
             if isinstance(row, BadLine):
                 yield reject(row, line)
-            elif not isinstance(row, Mapping):
+            elif not isinstance(row, JsonObject):
                 yield Reject("not a JSON object", line)
             else:
                 try:
@@ -133,18 +134,18 @@ _DAILY = {"date", "model_permaslug", "requests", "usage", "prompt_tokens"}
 
 def _rows(document: Any) -> list[Any]:
     """The rows of an answer: `data` holds one or a list of them."""
-    if isinstance(document, Mapping) and "data" in document and len(document) <= 4:
+    if isinstance(document, JsonObject) and "data" in document and len(document) <= 4:
         data = document["data"]
-        return data if isinstance(data, list) else [data]
+        return data if isinstance(data, JsonList) else [data]
     return [document]
 
 
 def _is_statistics(row: Any) -> bool:
-    return isinstance(row, Mapping) and "native_tokens_prompt" in row
+    return isinstance(row, JsonObject) and "native_tokens_prompt" in row
 
 
 def _is_daily(row: Any) -> bool:
-    return isinstance(row, Mapping) and set(row) >= _DAILY
+    return isinstance(row, JsonObject) and set(row) >= _DAILY
 
 
 def _row(row: Mapping[str, Any], line: int, context: ReadContext) -> Iterator[Result]:

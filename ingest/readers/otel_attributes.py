@@ -39,6 +39,7 @@ from ingest.readers.makers import maker_of
 from ingest.readers.otel_wire import Span
 from ingest.readers.parts import LIVES, Parts, first, settle
 from ingest.record import short_text
+from pricing.json_types import JsonObject
 from pricing.usage import Reading, UsageError, read_usage, served_tier
 from pricing.variants import normal_seller
 
@@ -168,21 +169,22 @@ def role(span: Span) -> str:
 def read_call(span: Span) -> Call:
     """Read a span of role `call`. Raises `UsageError` when its counts cannot be."""
     a = span.attributes
-    body = json_object(a.get("output.value")) if isinstance(a.get("output.value"), str) else {}
+    none: Mapping[str, Any] = {}
+    body = json_object(a.get("output.value")) if isinstance(a.get("output.value"), str) else none
     meta = json_object(a.get("ai.response.providerMetadata"))
     provider = _provider(a)
     raw = _raw_usage(a, body, meta)
     try:
         reading = read_usage(raw, provider) if raw else None
     except UsageError:  # the attributes may still make sense
-        reading, raw = None, {}
+        reading, raw = None, none
     details = json_object(a.get("langfuse.observation.usage_details"))
     if reading is None and details:
         reading = read_details(dict(details))
     if reading is None:
         reading = _from_attributes(a, provider, span, meta)
     parameters = json_object(a.get("llm.invocation_parameters"))
-    inner = next((m for m in meta.values() if isinstance(m, Mapping)), {})
+    inner = next((m for m in meta.values() if isinstance(m, JsonObject)), none)
     tier = served_tier(
         _word(a, _TIERS), _text(body.get("service_tier")), reading.tier,
         _text(inner.get("serviceTier")), _word(a, _ASKED_TIERS),
@@ -265,10 +267,10 @@ def _raw_usage(
     """The usage object as the API returned it, where the span carries one."""
     places = [json_object(a.get(_U + "raw")), body.get("usage"), body.get("usageMetadata")]
     for inner in meta.values():
-        if isinstance(inner, Mapping):
+        if isinstance(inner, JsonObject):
             places += [inner.get("usage"), inner.get("usageMetadata")]
     for usage in places:
-        if isinstance(usage, Mapping) and any(isinstance(usage.get(k), int) for k in _RAW):
+        if isinstance(usage, JsonObject) and any(isinstance(usage.get(k), int) for k in _RAW):
             return usage
     return {}
 
@@ -312,9 +314,9 @@ def _from_attributes(
         if out is not None:
             parts.output_media[kind] = out
     for inner in meta.values():
-        more = inner if isinstance(inner, Mapping) else {}
+        more: Mapping[str, Any] = inner if isinstance(inner, JsonObject) else {}
         usage = more.get("usage")
-        for place in (more, usage if isinstance(usage, Mapping) else {}):
+        for place in (more, usage if isinstance(usage, JsonObject) else {}):
             if parts.written is None:
                 parts.written = first(place, ("cacheCreationInputTokens", "cacheWriteInputTokens"))
             if parts.cached is None:

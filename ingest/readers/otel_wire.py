@@ -26,6 +26,7 @@ from typing import Any, Literal
 
 from ingest.files import BadLine, parse
 from ingest.record import instant
+from pricing.json_types import JsonList, JsonObject
 
 Signal = Literal["traces", "logs"]
 _MAX_MESSAGE = 256 * 1024 * 1024
@@ -69,7 +70,7 @@ def parse_request(
         if body.lstrip()[:1] == b"{":
             text = body.decode("utf-8", "replace")
             document = parse(text)
-            if isinstance(document, BadLine) or not isinstance(document, Mapping):
+            if isinstance(document, BadLine) or not isinstance(document, JsonObject):
                 if body[:1] == b"{":
                     raise OtlpError("not an OTLP export request: broken JSON")
             else:
@@ -89,9 +90,9 @@ _METRICS = ("resourceMetrics", "resource_metrics")
 
 def is_request(document: Any) -> bool:
     """Whether a JSON document is an export request or a dumped span."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return False
-    return any(isinstance(document.get(k), list) for k in (*_RESOURCES, *_METRICS)) or _dumped(
+    return any(isinstance(document.get(k), JsonList) for k in (*_RESOURCES, *_METRICS)) or _dumped(
         document
     )
 
@@ -99,12 +100,12 @@ def is_request(document: Any) -> bool:
 def _dumped(document: Mapping[str, Any]) -> bool:
     """A span written by an SDK's own exporter: JavaScript's shape or Python's, or (GitHub
     Copilot's file) JavaScript's with the ids at the top."""
-    return _context(document) is not None and isinstance(document.get("attributes"), Mapping)
+    return _context(document) is not None and isinstance(document.get("attributes"), JsonObject)
 
 
 def _context(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     context = document.get("spanContext", document.get("context"))
-    if isinstance(context, Mapping):
+    if isinstance(context, JsonObject):
         return context
     alone = isinstance(document.get("spanId"), str) and isinstance(document.get("traceId"), str)
     return document if alone and "startTime" in document else None
@@ -173,9 +174,9 @@ def _from_dump(document: Mapping[str, Any], line: int) -> Span:
     resource = _object(document.get("resource"))
     about = resource.get("attributes", resource.get("_attributes"))
     raw = resource.get("_rawAttributes")
-    if isinstance(raw, list):
+    if isinstance(raw, JsonList):
         about = dict(
-            p for p in raw if isinstance(p, list) and len(p) == 2 and isinstance(p[0], str)
+            p for p in raw if isinstance(p, JsonList) and len(p) == 2 and isinstance(p[0], str)
         )
     scope = _object(
         document.get("instrumentationScope")
@@ -201,7 +202,7 @@ def _from_dump(document: Mapping[str, Any], line: int) -> Span:
 
 
 def _attributes(items: Any) -> dict[str, Any]:
-    if isinstance(items, Mapping):  # some writers flatten them
+    if isinstance(items, JsonObject):  # some writers flatten them
         return {str(k): v for k, v in items.items()}
     return {
         item["key"]: value_of(item.get("value"))
@@ -212,7 +213,7 @@ def _attributes(items: Any) -> dict[str, Any]:
 
 def value_of(value: Any, depth: int = 0) -> Any:
     """A typed OTLP value as a plain one; integers that came as text become integers."""
-    if not isinstance(value, Mapping) or depth > _DEEPEST:
+    if not isinstance(value, JsonObject) or depth > _DEEPEST:
         return value if isinstance(value, str | int | float) else None
     for kind in ("stringValue", "boolValue", "doubleValue", "intValue"):
         if kind in value or _snake(kind) in value:
@@ -221,10 +222,10 @@ def value_of(value: Any, depth: int = 0) -> Any:
                 return int(found) if found.lstrip("-").isdecimal() and len(found) < 25 else found
             return found
     listed = _object(value.get("arrayValue", value.get("array_value")))
-    if isinstance(listed.get("values"), list):
+    if isinstance(listed.get("values"), JsonList):
         return [value_of(v, depth + 1) for v in listed["values"]]
     pairs = _object(value.get("kvlistValue", value.get("kvlist_value"))).get("values")
-    if isinstance(pairs, list):
+    if isinstance(pairs, JsonList):
         return {str(p.get("key")): value_of(p.get("value"), depth + 1) for p in _objects(pairs)}
     return None
 
@@ -234,11 +235,11 @@ def _snake(name: str) -> str:
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+    return [v for v in value if isinstance(v, JsonObject)] if isinstance(value, JsonList) else []
 
 
 def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, JsonObject) else {}
 
 
 def _string(value: Any) -> str:
@@ -251,7 +252,7 @@ def _id(value: Any) -> str:
 
 def _nanos(value: Any) -> datetime | None:
     """Unix nanoseconds (number or text), a JavaScript `[seconds, nanoseconds]`, or RFC 3339."""
-    if isinstance(value, list):
+    if isinstance(value, JsonList):
         if len(value) == 2 and all(isinstance(v, int) and not isinstance(v, bool) for v in value):
             return instant(value[0] * 10**9 + value[1]) if value[0] >= 0 else None
         return None

@@ -36,6 +36,7 @@ from ingest.readers.makers import maker_of
 from ingest.readers.parts import Parts, first, settle
 from ingest.readers.rows import columns, rows
 from ingest.record import Reject, UsageRecord, call_key, instant, short_text, split_tags
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import Reading, UsageError, read_usage, served_tier
 from pricing.variants import normal_seller
 
@@ -81,12 +82,12 @@ class Portkey:
 
 
 def _inner(document: Any) -> list[Any]:
-    data = document.get("data") if isinstance(document, Mapping) else None
-    return data if isinstance(data, list) and data and all(map(_is_ours, data)) else [document]
+    data = document.get("data") if isinstance(document, JsonObject) else None
+    return data if isinstance(data, JsonList) and data and all(map(_is_ours, data)) else [document]
 
 
 def _is_ours(row: Any) -> bool:
-    return isinstance(row, Mapping) and set(row) >= _NEEDED and bool(_OWN & set(row))
+    return isinstance(row, JsonObject) and set(row) >= _NEEDED and bool(_OWN & set(row))
 
 
 def _body(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -156,20 +157,20 @@ def _record(row: Mapping[str, Any], line: int, context: ReadContext) -> UsageRec
 def _metadata(row: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata as an object, as pairs, or as the two parallel columns of the export."""
     stated = row.get("metadata")
-    if isinstance(stated, Mapping):
+    if isinstance(stated, JsonObject):
         names, values = stated.get("key"), stated.get("value")
-        if not (isinstance(names, list) and isinstance(values, list)):
+        if not (isinstance(names, JsonList) and isinstance(values, JsonList)):
             return dict(stated)
     else:
         names, values = row.get("metadata.key"), row.get("metadata.value")
-        if not (isinstance(names, list) and isinstance(values, list)):
+        if not (isinstance(names, JsonList) and isinstance(values, JsonList)):
             return dict(json_object(stated))
     return {str(k): v for k, v in zip(names, values, strict=False)}
 
 
 def _reading(row: Mapping[str, Any], body: Mapping[str, Any], provider: str) -> Reading:
     raw = body.get("usage") or body.get("usageMetadata")
-    if isinstance(raw, Mapping) and raw:
+    if isinstance(raw, JsonObject) and raw:
         return read_usage(raw, provider)
     parts = Parts(
         input=first(row, ("req_units",)),

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.files import BadLine, Source, UnreadableFile
+from pricing.json_types import JsonList, JsonObject
 
 _LARGEST_CELL = 256 * 1024 * 1024
 BATCH = 8192
@@ -29,7 +30,7 @@ def columns(source: Source) -> tuple[str, ...]:
     """The column names of a table, from its head; empty when it has none."""
     if source.kind == "csv":
         for _, row in csv_cells(source, head_only=True):
-            if isinstance(row, list):
+            if isinstance(row, JsonList):
                 return tuple(name.strip() for name in row)
         return ()
     if source.kind == "parquet":
@@ -38,7 +39,7 @@ def columns(source: Source) -> tuple[str, ...]:
         except UnreadableFile:
             return ()
     first = source.sample[0] if source.sample else None
-    return tuple(map(str, first)) if isinstance(first, Mapping) else ()
+    return tuple(map(str, first)) if isinstance(first, JsonObject) else ()
 
 
 class RowSource(Source):
@@ -64,7 +65,7 @@ def rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
 def document_rows(source: Source) -> Iterator[tuple[int, Mapping[str, Any] | BadLine]]:
     """The JSON objects of a file, each a row."""
     for line, document in source.documents():
-        if isinstance(document, Mapping | BadLine):
+        if isinstance(document, JsonObject | BadLine):
             yield line, document
         else:
             yield line, BadLine("not a JSON object", "")

@@ -14,6 +14,7 @@ from typing import Any
 from ingest.readers import body_modules
 from ingest.readers.gemini import STREAM as gemini_stream
 from ingest.readers.gemini import is_nameless
+from pricing.json_types import JsonObject
 
 SAMPLED = 40
 """How many events are looked at to tell whose stream it is."""
@@ -21,7 +22,7 @@ SAMPLED = 40
 
 def stream_reader(sample: list[Any]) -> Any:
     """The assembler of the API whose stream these events are, or None."""
-    events = [d for d in sample if isinstance(d, Mapping)]
+    events = [d for d in sample if isinstance(d, JsonObject)]
     return next((s for s in _streams() if any(map(s.matches, events))), None)
 
 

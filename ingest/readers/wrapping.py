@@ -20,6 +20,7 @@ from ingest.readers.base import Envelope
 from ingest.readers.cells import json_object
 from ingest.readers.streams import SAMPLED, stream_reader
 from ingest.record import instant, short_text
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage import shown
 
 TIME_KEYS = (
@@ -42,21 +43,21 @@ _INLINED = ("inlinedResponses", "inlined_responses")
 def inlined(document: Mapping[str, Any]) -> list[Any]:
     """The lines of a Gemini batch job that keeps its answers in itself, as its files have them."""
     meta = document.get("metadata")
-    about = meta if isinstance(meta, Mapping) else document
+    about = meta if isinstance(meta, JsonObject) else document
     for place in (document.get("response"), document.get("dest"), about.get("output")):
         inner: Any = place
-        while isinstance(inner, Mapping):  # the API's own form has the name twice
+        while isinstance(inner, JsonObject):  # the API's own form has the name twice
             inner = next((inner[n] for n in _INLINED if n in inner), None)
-        if isinstance(inner, list) and inner is not place:
+        if isinstance(inner, JsonList) and inner is not place:
             time = about.get("createTime", about.get("create_time"))
             return [_inlined_line(i, n, time) for n, i in enumerate(inner, 1)]
     return []
 
 
 def _inlined_line(item: Any, number: int, time: Any) -> dict[str, Any]:
-    item = item if isinstance(item, Mapping) else {}
+    item = item if isinstance(item, JsonObject) else {}
     meta = item.get("metadata")
-    key = meta.get("key") if isinstance(meta, Mapping) else None
+    key = meta.get("key") if isinstance(meta, JsonObject) else None
     line = {k: item[k] for k in ("response", "error") if item.get(k) is not None}
     return {"response": None, **line, "key": str(key or number), "timestamp": time}
 
@@ -85,9 +86,9 @@ def unwrap(document: Mapping[str, Any], line: int) -> tuple[Envelope, Body]:
         if name not in document:
             continue
         inner = content(document[name])
-        if isinstance(inner, list) and stream_reader(inner[:SAMPLED]) is not None:
+        if isinstance(inner, JsonList) and stream_reader(inner[:SAMPLED]) is not None:
             return envelope, inner
-        if isinstance(inner, Mapping) and not _is_api_field(document, name):
+        if isinstance(inner, JsonObject) and not _is_api_field(document, name):
             return _response(inner, envelope)
     return envelope, document
 
@@ -119,7 +120,7 @@ def content(value: Any) -> Any:
 def events_of(text: str) -> list[Any]:
     """The events of a stream that was saved as text."""
     source = look_at_bytes(text.encode("utf-8", "surrogatepass"))
-    return [data for _, _, data in source.events() if isinstance(data, Mapping)]
+    return [data for _, _, data in source.events() if isinstance(data, JsonObject)]
 
 
 def _is_batch_line(document: Mapping[str, Any]) -> bool:
@@ -146,14 +147,14 @@ def _response(inner: Mapping[str, Any], envelope: Envelope) -> tuple[Envelope, B
     if isinstance(status, int) and not isinstance(status, bool):
         envelope.status = status
     headers = inner.get("headers")
-    if isinstance(headers, Mapping):
+    if isinstance(headers, JsonObject):
         _headers(headers, envelope)
     _boto(inner, envelope)
     for name in ("body", "json", "data", "text", "content"):
         body = content(inner.get(name))
-        if isinstance(body, list) and stream_reader(body[:SAMPLED]) is not None:
+        if isinstance(body, JsonList) and stream_reader(body[:SAMPLED]) is not None:
             return envelope, body
-        if isinstance(body, Mapping) and ("status_code" in inner or "usage" not in inner):
+        if isinstance(body, JsonObject) and ("status_code" in inner or "usage" not in inner):
             return envelope, body
     if isinstance(inner.get("request_id"), str) and "status_code" in inner:
         envelope.request_id = inner["request_id"]
@@ -169,25 +170,25 @@ def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelo
     line_id = short_text(document.get("id"))
     if line_id:
         envelope.key = f"openai:{line_id}"
-    if isinstance(document.get("request"), Mapping):
+    if isinstance(document.get("request"), JsonObject):
         envelope.request = document["request"]
     outcome = document.get("result")
-    if isinstance(outcome, Mapping) and "type" in outcome:  # Anthropic
+    if isinstance(outcome, JsonObject) and "type" in outcome:  # Anthropic
         message = outcome.get("message")
-        if isinstance(message, Mapping):
+        if isinstance(message, JsonObject):
             return envelope, message
         return _no_call(envelope, custom, str(outcome.get("type")))
     if "modelInput" in document:
         envelope.provider = "bedrock"
         answer = document.get("modelOutput")
-        if isinstance(answer, Mapping):
+        if isinstance(answer, JsonObject):
             return envelope, answer
     response = content(document.get("response"))  # BigQuery keeps it as text
-    if isinstance(response, Mapping):
+    if isinstance(response, JsonObject):
         body = content(response.get("body", response))
         status = response.get("status_code")
         envelope.status = status if isinstance(status, int) else None
-        if isinstance(body, Mapping) and any(name in body for name in USAGE_NAMES):
+        if isinstance(body, JsonObject) and any(name in body for name in USAGE_NAMES):
             return envelope, body
         why = short_text(document.get("status")) or "no usage"
         why = f"HTTP status {status}" if status else why.partition(":")[0][:40]
@@ -196,7 +197,7 @@ def _batch_line(document: Mapping[str, Any], envelope: Envelope) -> tuple[Envelo
     named = ("code", "errorCode", "message", "errorMessage")
     what = (
         next((error[n] for n in named if error.get(n)), None)
-        if isinstance(error, Mapping)
+        if isinstance(error, JsonObject)
         else error
     )
     return _no_call(envelope, custom, str(what or "no response"))
@@ -219,7 +220,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     if not body_like:
         for name in ("metadata", "tags", "labels"):
             value = document.get(name)
-            if isinstance(value, Mapping):
+            if isinstance(value, JsonObject):
                 envelope.tags.update(value)
     for name in DIMENSION_KEYS:
         value = document.get(name)
@@ -241,7 +242,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
     if isinstance(url, str):
         envelope.url = url
     headers = document.get("response_headers")
-    if isinstance(headers, Mapping):
+    if isinstance(headers, JsonObject):
         _headers(headers, envelope)
     _boto(document, envelope)
     for name in ("provider", "vendor"):
@@ -256,7 +257,7 @@ def _surroundings(document: Mapping[str, Any], envelope: Envelope) -> None:
 def _boto(document: Mapping[str, Any], envelope: Envelope) -> None:
     """What boto3 adds to a response."""
     boto = document.get("ResponseMetadata")
-    if isinstance(boto, Mapping):
+    if isinstance(boto, JsonObject):
         envelope.request_id = envelope.request_id or short_text(boto.get("RequestId"))
         _headers(json_object(boto.get("HTTPHeaders")), envelope)
     envelope.model = envelope.model or short_text(document.get("modelId"))
@@ -284,7 +285,7 @@ def _headers(headers: Mapping[str, Any], envelope: Envelope) -> None:
 def bare_event(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """An event, also from under the field names of the stream."""
     inner = content(document.get("data")) if document.keys() <= _EVENT_FIELDS else None
-    return inner if isinstance(inner, Mapping) else document
+    return inner if isinstance(inner, JsonObject) else document
 
 
 _EVENT_FIELDS = {"event", "data", "id", "retry"}

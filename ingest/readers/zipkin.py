@@ -30,6 +30,7 @@ from ingest.files import Source
 from ingest.readers.base import ReadContext, Result
 from ingest.readers.otel_documents import hex_id, lasting, read_documents
 from ingest.readers.otel_wire import Span
+from pricing.json_types import JsonList, JsonObject
 
 _TRACE = re.compile(r"[0-9a-fA-F]{1,32}")
 _SPAN = re.compile(r"[0-9a-fA-F]{1,16}")
@@ -56,8 +57,8 @@ class Zipkin:
 
 def spans_of(document: Any, line: int) -> list[Span] | None:
     """The spans of a span, a list of them or of traces; None for anything else."""
-    if isinstance(document, list):
-        inner = [spans_of(d, line) for d in document if not isinstance(d, list) or d]
+    if isinstance(document, JsonList):
+        inner = [spans_of(d, line) for d in document if not isinstance(d, JsonList) or d]
         known = [spans for spans in inner if spans is not None]
         return [span for spans in known for span in spans] if known else None
     return [_span(document, line)] if _is_span(document) else None
@@ -65,15 +66,15 @@ def spans_of(document: Any, line: int) -> list[Span] | None:
 
 def _is_span(document: Any) -> bool:
     """Other tools name ids so, too; their times are texts, and their tags are lists."""
-    if not isinstance(document, Mapping):
+    if not isinstance(document, JsonObject):
         return False
     trace, own, tags = document.get("traceId"), document.get("id"), document.get("tags", {})
-    if not (isinstance(trace, str) and isinstance(own, str) and isinstance(tags, Mapping)):
+    if not (isinstance(trace, str) and isinstance(own, str) and isinstance(tags, JsonObject)):
         return False
     if not (_TRACE.fullmatch(trace) and _SPAN.fullmatch(own)):
         return False
     when = document.get("timestamp")
-    placed = isinstance(document.get("localEndpoint"), Mapping)
+    placed = isinstance(document.get("localEndpoint"), JsonObject)
     return placed or ("tags" in document and type(when) is int and when > _EARLIEST)
 
 
@@ -85,7 +86,7 @@ def _span(document: Mapping[str, Any], line: int) -> Span:
     tags = document.get("tags", {})
     attributes = {str(k): v for k, v in tags.items() if isinstance(v, str | int | float)}
     endpoint = document.get("localEndpoint")
-    service = endpoint.get("serviceName") if isinstance(endpoint, Mapping) else None
+    service = endpoint.get("serviceName") if isinstance(endpoint, JsonObject) else None
     start, end = lasting(document.get("timestamp"), document.get("duration"))
     scope = attributes.get("otel.scope.name", attributes.get("otel.library.name"))
     name = document.get("name")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import datetime
+from typing import Any
 
 from ingest.store.book import insert_rows
 from ingest.store.database import Store
@@ -48,7 +49,7 @@ def vectors_as_known(store: Store, catalogue: Catalogue, known_at: datetime | No
             negotiated=row[16], assumed=row[17], rate_id=row[0],
         )  # fmt: skip
         held[(rate.seller, rate.variant)].append(rate)
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for card_id, seller, variant, tier, region in cards:
         rates = held[(seller, variant)]
         own = [r for r in rates if (r.tier, r.region) == (tier, region)]

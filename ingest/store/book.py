@@ -9,7 +9,7 @@ again as a whole (there are some hundred), and vectors compiled for the cards th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -206,8 +206,9 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
     """Rows as an Arrow table with the columns' types: far faster to insert than row by row."""
     import pyarrow as pa
 
-    arrays = []
-    by_column = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    alias: Any = pa.type_for_alias  # its stub knows one name
+    arrays: list[pa.Array[Any]] = []
+    by_column: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in columns)
     for (_, kind), values in zip(columns, by_column, strict=True):
         base = kind.removesuffix(" NOT NULL")
         if base == "TIMESTAMP":
@@ -223,7 +224,8 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
                 )
             )
         else:
-            arrays.append(pa.array(values, pa.type_for_alias(_ARROW[base])))
+            made: Any = pa.array(values, alias(_ARROW[base]))
+            arrays.append(made)
     return pa.table(arrays, names=[name for name, _ in columns])
 
 

@@ -179,7 +179,7 @@ def _write(con: duckdb.DuckDBPyConnection, draft: Path, facts: str) -> None:
     with pq.ParquetWriter(draft, schema, compression="zstd") as writer:
         for rows in con.sql(f"SELECT * FROM {load.STAGE}").to_arrow_reader(_ROWS):
             writer.write_batch(rows.cast(schema))
-        writer.add_key_value_metadata({_FACTS: facts})
+        writer.add_key_value_metadata({_FACTS.decode(): facts})
 
 
 def _digest(entry: ledger.Entry) -> str:
@@ -235,7 +235,8 @@ class Batch:
 
         try:
             with pq.ParquetFile(self.path) as file:
-                for batch in file.iter_batches(batch_size=_ROWS):
+                batches: Iterator[pa.RecordBatch] = file.iter_batches(batch_size=_ROWS)  # pyright: ignore[reportUnknownMemberType]
+                for batch in batches:
                     yield pa.Table.from_batches([batch])
         except (OSError, ValueError, pa.ArrowException) as error:
             raise _unreadable(error) from error

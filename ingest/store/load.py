@@ -28,6 +28,7 @@ from ingest.store import resolve, rollup, schema
 from ingest.store.book import add_routes, insert_rows
 from pricing import sql
 from pricing.catalogue import Catalogue
+from pricing.json_types import JsonDict
 from pricing.meters import COUNTED
 from pricing.money import EXACT
 from pricing.usage import total_output
@@ -95,7 +96,7 @@ def stage_row(record: UsageRecord) -> tuple[Any, ...]:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
+    if isinstance(value, JsonDict):
         return {_clean(k): _clean(v) for k, v in value.items()}
     return value
 

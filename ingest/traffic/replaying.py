@@ -197,7 +197,8 @@ def _as_recorded(
     """Each request on the model the trace names."""
     assert trace.models is not None
     parts: list[dict[str, Any]] = []
-    for code in np.unique(trace.models).tolist():
+    codes: list[int] = np.unique(trace.models).tolist()
+    for code in codes:
         part = replay(
             trace.select(trace.models == code), [trace.model_names[code] or "unknown"], prices,
             scope=scope, ttl=ttl, min_tokens=min_tokens, step=step, day=day, tier=tier,

@@ -99,7 +99,8 @@ def validate(
         random_cases.append(judge.random_split(rng))
         if progress is not None:
             progress(i + 1, total)
-    time_cases, volume = [], []
+    time_cases: list[Case] = []
+    volume: list[float] = []
     for i, cut in enumerate(() if own else TIME_CUTS):
         case = judge.time_split(cut)
         if case is not None:

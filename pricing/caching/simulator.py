@@ -106,7 +106,7 @@ def number(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
             return values - low
     import pandas as pd
 
-    return pd.factorize(values)[0]
+    return pd.factorize(values)[0]  # pyright: ignore[reportUnknownMemberType]
 
 
 def chain(ids: npt.NDArray[Any], offsets: IntArray) -> IntArray:
@@ -199,7 +199,7 @@ def _leading_runs(
     last = np.full(int(ids.max()) + 1, _NEVER, dtype=np.int64)
     # Groups are walked one after another, so "seen in this group" is one stamp a block.
     owner = None if codes is None else np.full(len(last), np.iinfo(np.int64).min, dtype=np.int64)
-    groups = [] if codes is None else codes.tolist()
+    groups: list[int] = [] if codes is None else codes.tolist()
     walk = range(n) if order is None else order.tolist()
     times = stream.time_us.tolist()
     bounds = stream.offsets.tolist()

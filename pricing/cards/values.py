@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pricing.cards.model import CardError, Source
+from pricing.json_types import JsonDict, JsonList
 from pricing.meters import METERS, TIERS
 from pricing.rates import ALL_WEEK, DAY_MINUTES, EPOCH, FOREVER, NO_LIMIT, utc_hour
 
@@ -54,7 +55,7 @@ class Values:
             right = isinstance(value, kind)
             if kind is int:  # TOML's true is Python's 1
                 right = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-            elif kind is list and isinstance(value, list):
+            elif kind is list and isinstance(value, JsonList):
                 right = all(isinstance(v, str) for v in value)
             if not right:
                 raise self.fail(f"`{key}` must be {words}, not {value!r}")
@@ -62,8 +63,8 @@ class Values:
     def tables(self, key: str, shape: type) -> Any:
         """The [[variant]] or [[offer]] blocks or the [sources.x] tables, all of them tables."""
         found = self.data.get(key, shape())
-        inner = found.values() if isinstance(found, dict) else found
-        if not isinstance(found, shape) or not all(isinstance(t, dict) for t in inner):
+        inner = found.values() if isinstance(found, JsonDict) else found
+        if not isinstance(found, shape) or not all(isinstance(t, JsonDict) for t in inner):
             head = f"[[{key}]]" if shape is list else f"[{key}.name]"
             raise self.fail(f"`{key}` must be written as {head} tables")
         return found

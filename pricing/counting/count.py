@@ -29,6 +29,7 @@ from pricing.counting.result import (
     TextTokens,
     UnknownModelError,
 )
+from pricing.json_types import JsonList, JsonObject
 
 ENDPOINTS = {
     "chat.completions": "chat.completions",
@@ -69,7 +70,7 @@ def endpoint_of(request: Mapping[str, Any], model: str | None = None) -> str:
         return "messages" if own or "system" in request else "chat.completions"
     if "input" in request:
         return "embeddings" if "embed" in name else "responses"
-    if "prompt" in request and not isinstance(request["prompt"], Mapping):
+    if "prompt" in request and not isinstance(request["prompt"], JsonObject):
         return "completions"
     raise RequestError(
         "Not a request body: it has none of 'messages', 'input', 'contents' and 'prompt'."
@@ -114,7 +115,7 @@ def count_request(
     Raises :class:`UnknownModelError`, :class:`RequestError` (the body is not of that endpoint's
     shape) or :class:`VocabularyError`; never returns a guess of 0.
     """
-    if not isinstance(request, Mapping):
+    if not isinstance(request, JsonObject):
         raise RequestError(f"A request body is an object, not {type(request).__name__}.")
     where = ENDPOINTS.get(endpoint)
     if where is None:
@@ -149,7 +150,7 @@ def _bare(
     """Embeddings and old completions: plainly encoded; a list of token ids is its length."""
     given = request.get(key)
     items = [given] if isinstance(given, str) else given
-    if not isinstance(items, list):
+    if not isinstance(items, JsonList):
         raise RequestError(f"The request needs {key!r}, a text or a list.")
     count = encoder(family.encoding).count
     total = 0
@@ -157,7 +158,7 @@ def _bare(
         if isinstance(item, str):
             total += count(item)
         else:
-            total += len(item) if isinstance(item, list) else 1
+            total += len(item) if isinstance(item, JsonList) else 1
     return RequestTokens(
         total, total, total, Basis.EXACT, {"messages": total}, model, family.name, endpoint,
         family.encoding,

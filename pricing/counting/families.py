@@ -142,6 +142,6 @@ def rules_of(rules: str, endpoint: str, at: date | None = None) -> Rules:
 def _merged(rules: str, endpoint: str) -> Mapping[str, Any]:
     """A rule set over the one it is ``like``; each endpoint's own numbers over the default's."""
     sets = table()["rules"][rules]
-    own = sets.get("responses", {}) if endpoint == "responses" else {}
-    base = _merged(sets["like"], endpoint) if "like" in sets else {}
+    own: Mapping[str, Any] = sets.get("responses", {}) if endpoint == "responses" else {}
+    base: Mapping[str, Any] = _merged(sets["like"], endpoint) if "like" in sets else {}
     return {**base, **sets.get("default", {}), **own}

@@ -75,7 +75,7 @@ def measure(lines: Iterable[str]) -> list[Measured]:
 
 
 def _billed(record: Mapping[str, Any]) -> int:
-    usage = record.get("usage") or {}
+    usage: Mapping[str, Any] = record.get("usage") or {}
     if "cache_read_input_tokens" in usage:  # Anthropic reports cached input beside, not inside
         keys = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
         return sum(usage.get(key) or 0 for key in keys)

@@ -28,6 +28,7 @@ from pricing.counting.conversation import (
     tool_of,
 )
 from pricing.counting.result import RequestError
+from pricing.json_types import JsonList, JsonObject
 
 # Until summer 2025 the id of an item began with the second it was made, in hexadecimal.
 _DATED_ID = re.compile(r"^[a-z]{2,4}_(6[78][0-9a-f]{6})[0-9a-f]{24,}$")
@@ -47,7 +48,7 @@ def _loop_start(items: Sequence[Any]) -> int:
     users = [
         position
         for position, item in enumerate(items)
-        if isinstance(item, Mapping)
+        if isinstance(item, JsonObject)
         and item.get("type", "message") == "message"
         and item.get("role", "user") == "user"
     ]
@@ -75,16 +76,16 @@ def from_responses(request: Mapping[str, Any]) -> Conversation:
         given = [{"role": "user", "content": given}]
     if given is None and talk.unknown:
         given = []
-    if not isinstance(given, list):
+    if not isinstance(given, JsonList):
         raise RequestError(
             "A Responses request needs 'input', a text or a list. "
             "For a Chat Completions body pass endpoint='chat.completions'."
         )
-    reasoning = request.get("reasoning")
-    reasoning = reasoning if isinstance(reasoning, Mapping) else {}
+    wanted = request.get("reasoning")
+    reasoning: Mapping[str, Any] = wanted if isinstance(wanted, JsonObject) else {}
     loop = _loop_start(given) if reasoning.get("context") != "all_turns" else 0
     for position, item in enumerate(given):
-        if not isinstance(item, Mapping):
+        if not isinstance(item, JsonObject):
             raise RequestError(f"input[{position}] is not an object.")
         if item.get("type") == "reasoning":
             if position >= loop:
@@ -100,8 +101,8 @@ def from_responses(request: Mapping[str, Any]) -> Conversation:
     read_choice(talk, request, request.get("tool_choice"))
     talk.pro = reasoning.get("mode") == "pro"
     text = request.get("text")
-    shape = text.get("format") if isinstance(text, Mapping) else None
-    if isinstance(shape, Mapping) and shape.get("type") == "json_schema":
+    shape = text.get("format") if isinstance(text, JsonObject) else None
+    if isinstance(shape, JsonObject) and shape.get("type") == "json_schema":
         talk.format = format_of(shape)
     return talk
 
@@ -141,4 +142,4 @@ def _responses_item(talk: Conversation, item: Mapping[str, Any]) -> None:
 
 
 def _is_function(tool: object) -> bool:
-    return isinstance(tool, Mapping) and tool.get("type", "function") == "function"
+    return isinstance(tool, JsonObject) and tool.get("type", "function") == "function"

@@ -16,9 +16,9 @@ order they were sent in, and characters outside ASCII are escaped.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from pricing.counting.conversation import Format
+from pricing.json_types import JsonList, JsonObject
 
 _DROPPED = frozenset(
     {
@@ -40,13 +40,13 @@ def response_format(format_: Format) -> str:
 
 def prune(schema: object) -> object:
     """The schema without the keywords that are not billed; property names are never dropped."""
-    if isinstance(schema, list):
+    if isinstance(schema, JsonList):
         return [prune(each) for each in schema]
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, JsonObject):
         return schema
     kept: dict[str, object] = {}
     for key, value in schema.items():
-        if key in _NAMED and isinstance(value, Mapping):
+        if key in _NAMED and isinstance(value, JsonObject):
             kept[key] = {name: prune(each) for name, each in value.items()}
         elif key not in _DROPPED:
             kept[key] = value if key in ("enum", "const") else prune(value)

@@ -18,6 +18,7 @@ from pricing.counting.conversation import Calls, Message, ToolResult, from_chat,
 from pricing.counting.responses import from_responses
 from pricing.counting.result import RequestError
 from pricing.counting.typescript import resolve
+from pricing.json_types import JsonList, JsonObject
 
 _DEEPEST = 24  # a schema may refer to itself
 
@@ -56,11 +57,11 @@ def _json(value: object) -> str:
 
 
 def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return value if isinstance(value, JsonList) else []
 
 
 def _anthropic(request: Mapping[str, Any]) -> Pieces:
-    if not isinstance(request.get("messages"), list):
+    if not isinstance(request.get("messages"), JsonList):
         raise RequestError("An Anthropic request needs a list 'messages'.")
     pieces = Pieces()
     _blocks(pieces, request.get("system"))
@@ -78,15 +79,15 @@ def _anthropic(request: Mapping[str, Any]) -> Pieces:
         else:
             pieces.doubt(f"tool {tool.get('type')}")
     output = request.get("output_config") or request.get("output_format")
-    shape = output.get("format", output) if isinstance(output, Mapping) else None
-    if isinstance(shape, Mapping) and shape.get("schema"):
+    shape = output.get("format", output) if isinstance(output, JsonObject) else None
+    if isinstance(shape, JsonObject) and shape.get("schema"):
         pieces.schema.append(_json(shape["schema"]))
-    if isinstance(output, Mapping) and output.get("task_budget"):
+    if isinstance(output, JsonObject) and output.get("task_budget"):
         pieces.doubt("task budget")
     choice = request.get("tool_choice")
-    pieces.alone = isinstance(choice, Mapping) and bool(choice.get("disable_parallel_tool_use"))
+    pieces.alone = isinstance(choice, JsonObject) and bool(choice.get("disable_parallel_tool_use"))
     thinking = request.get("thinking")
-    pieces.thinking = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
+    pieces.thinking = isinstance(thinking, JsonObject) and thinking.get("type") != "disabled"
     for key in ("mcp_servers", "container", "context_management"):
         if request.get(key):
             pieces.doubt(key)
@@ -117,7 +118,7 @@ def _blocks(pieces: Pieces, content: object) -> None:
 
 def _source(source: object) -> str:
     """An Anthropic image source as a data URL, or its address."""
-    if not isinstance(source, Mapping):
+    if not isinstance(source, JsonObject):
         return ""
     if source.get("type") == "base64":
         return f"data:{source.get('media_type')};base64,{source.get('data')}"
@@ -128,11 +129,11 @@ def _gemini(request: Mapping[str, Any]) -> Pieces:
     contents = request.get("contents")
     if isinstance(contents, str):
         contents = [{"parts": [{"text": contents}]}]
-    if not isinstance(contents, list):
+    if not isinstance(contents, JsonList):
         raise RequestError("A Gemini request needs a list 'contents'.")
     pieces = Pieces()
     system = request.get("systemInstruction") or request.get("system_instruction")
-    if isinstance(system, Mapping):
+    if isinstance(system, JsonObject):
         _parts(pieces, system.get("parts"))
         pieces.roles["system"] += 1
     for content in contents:
@@ -145,9 +146,9 @@ def _gemini(request: Mapping[str, Any]) -> Pieces:
                     _declaration(pieces, declared)
             elif value is not None:
                 pieces.doubt(f"tool {key}")
-    config = request.get("generationConfig") or {}
+    config: Mapping[str, Any] = request.get("generationConfig") or {}
     for key in ("responseSchema", "responseJsonSchema", "response_schema", "response_json_schema"):
-        if isinstance(config, Mapping) and config.get(key):
+        if isinstance(config, JsonObject) and config.get(key):
             pieces.schema.append(_json(config[key]))
     if request.get("cachedContent"):
         pieces.doubt("cached content")
@@ -159,7 +160,8 @@ def _declaration(pieces: Pieces, declared: Mapping[str, Any]) -> None:
     pieces.offered["tool"] += 1
     pieces.tools += [str(declared.get(k)) for k in ("name", "description") if declared.get(k)]
     keys = ("parameters", "parametersJsonSchema", "parameters_json_schema")
-    schema = next((declared[k] for k in keys if isinstance(declared.get(k), Mapping)), {})
+    none: Mapping[str, Any] = {}
+    schema = next((declared[k] for k in keys if isinstance(declared.get(k), JsonObject)), none)
     _words(pieces, schema, schema, 0)
 
 
@@ -171,7 +173,7 @@ def _words(pieces: Pieces, given: object, root: Mapping[str, Any], depth: int) -
     needed = [str(each) for each in _list(schema.get("required"))]
     pieces.tools += [str(each) for each in _list(schema.get("enum"))] + needed
     properties = schema.get("properties")
-    if isinstance(properties, Mapping):
+    if isinstance(properties, JsonObject):
         pieces.offered["object"] += depth > 0
         for name, value in properties.items():
             pieces.tools.append(str(name))
@@ -187,32 +189,32 @@ def _strings(value: object) -> list[str]:
     """Keys and strings of a JSON value; numbers and booleans are not counted by Google."""
     if isinstance(value, str):
         return [value]
-    if isinstance(value, Mapping):
+    if isinstance(value, JsonObject):
         return [text for key, inner in value.items() for text in (str(key), *_strings(inner))]
     return [text for inner in _list(value) for text in _strings(inner)]
 
 
 def _parts(pieces: Pieces, parts: object) -> None:
-    for part in [parts] if isinstance(parts, Mapping) else _list(parts):
+    for part in [parts] if isinstance(parts, JsonObject) else _list(parts):
         call = part.get("functionCall") or part.get("function_call")
         answer = part.get("functionResponse") or part.get("function_response")
-        inline = part.get("inlineData") or part.get("inline_data")
-        inline = inline if isinstance(inline, Mapping) else {}
+        data = part.get("inlineData") or part.get("inline_data")
+        inline: Mapping[str, Any] = data if isinstance(data, JsonObject) else {}
         kind = str(inline.get("mimeType") or inline.get("mime_type") or "")
         if part.get("thoughtSignature") or part.get("thought"):
             pieces.doubt("replayed thoughts")
         if isinstance(part.get("text"), str):
             pieces.texts.append(part["text"])
-        elif isinstance(call, Mapping):
+        elif isinstance(call, JsonObject):
             pieces.offered["call"] += 1
             pieces.calls += [str(call.get("name") or ""), *_strings(call.get("args"))]
-        elif isinstance(inline, Mapping) and kind.startswith("image/"):
+        elif isinstance(inline, JsonObject) and kind.startswith("image/"):
             pieces.images.append(f"data:{kind};base64,{inline.get('data')}")
-        elif isinstance(answer, Mapping):
+        elif isinstance(answer, JsonObject):
             pieces.offered["call"] += 1
             pieces.calls += [str(answer.get("name") or ""), *_strings(answer.get("response"))]
             for media in _list(answer.get("parts")):
-                pieces.doubt(next(iter(media), "part") if isinstance(media, Mapping) else "part")
+                pieces.doubt(next(iter(media), "part") if isinstance(media, JsonObject) else "part")
         else:
             pieces.doubt(next((k for k in part if k != "thoughtSignature"), "empty part"))
 
@@ -252,7 +254,7 @@ def _openai_shape(
             pieces.doubt("web search")
         # OpenRouter's way of asking a model to think.
         reasoning = request.get("reasoning")
-        pieces.thinking = isinstance(reasoning, Mapping) and bool(
+        pieces.thinking = isinstance(reasoning, JsonObject) and bool(
             reasoning.get("enabled") or reasoning.get("effort") or reasoning.get("max_tokens")
         )
         return pieces
@@ -264,7 +266,7 @@ def _bare(key: str) -> Callable[[Mapping[str, Any]], Pieces]:
     def reader(request: Mapping[str, Any]) -> Pieces:
         given = request.get(key)
         texts = [given] if isinstance(given, str) else given
-        if not isinstance(texts, list) or not all(isinstance(t, str) for t in texts):
+        if not isinstance(texts, JsonList) or not all(isinstance(t, str) for t in texts):
             raise RequestError(f"The request needs {key!r}, a text or a list of texts.")
         return Pieces(texts=texts)
 

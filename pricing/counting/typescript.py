@@ -31,6 +31,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
+
 Schema = Mapping[str, Any]
 
 HEADING = "# Tools\n\n## functions\n\nnamespace functions {\n\n"
@@ -71,13 +73,13 @@ def render_tool(tool: Tool, item_comments: bool = True) -> str:
 
 
 def _without_item_comments(schema: Any) -> Any:
-    if isinstance(schema, list):
+    if isinstance(schema, JsonList):
         return [_without_item_comments(each) for each in schema]
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, JsonObject):
         return schema
     plain = {key: _without_item_comments(value) for key, value in schema.items()}
     items = plain.get("items")
-    if schema.get("type") == "array" and isinstance(items, Mapping):
+    if schema.get("type") == "array" and isinstance(items, JsonObject):
         plain["items"] = {k: v for k, v in items.items() if k not in ("title", "description")}
     return plain
 
@@ -104,12 +106,12 @@ def _text(value: object) -> str:
 
 def _properties(schema: Schema) -> Mapping[str, Any]:
     properties = schema.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
+    return properties if isinstance(properties, JsonObject) else {}
 
 
 def _object(schema: Schema, root: Schema, depth: int) -> str:
     required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed: set[Any] = set(required) if isinstance(required, JsonList) else set()
     fields: list[tuple[str, Schema]] = []
     for name, value in _properties(schema).items():
         fields.append((name + ("" if name in needed else "?"), resolve(value, root)))
@@ -129,7 +131,7 @@ def _object(schema: Schema, root: Schema, depth: int) -> str:
 def resolve(schema: object, root: Schema) -> Schema:
     """Follow ``$ref`` within the document; keywords beside the reference win over its target."""
     seen: set[str] = set()
-    while isinstance(schema, Mapping):
+    while isinstance(schema, JsonObject):
         reference = schema.get("$ref")
         if not isinstance(reference, str) or not reference.startswith("#") or reference in seen:
             return schema
@@ -137,9 +139,9 @@ def resolve(schema: object, root: Schema) -> Schema:
         target: object = root
         for step in reference.lstrip("#").strip("/").split("/"):
             key = step.replace("~1", "/").replace("~0", "~")
-            target = target.get(key) if isinstance(target, Mapping) and key else target
+            target = target.get(key) if isinstance(target, JsonObject) and key else target
         beside = {key: value for key, value in schema.items() if key != "$ref"}
-        schema = {**target, **beside} if isinstance(target, Mapping) else beside
+        schema = {**target, **beside} if isinstance(target, JsonObject) else beside
     return {}
 
 
@@ -148,17 +150,17 @@ def _type(schema: Schema, root: Schema, depth: int) -> str:
     if depth > _MAX_DEPTH:
         return "any"
     variants = schema.get("anyOf") or schema.get("oneOf")
-    if isinstance(variants, list) and variants:
+    if isinstance(variants, JsonList) and variants:
         return _union([resolve(v, root) for v in variants], root, depth)
     alone = schema.get("allOf")
-    if isinstance(alone, list) and len(alone) == 1:
+    if isinstance(alone, JsonList) and len(alone) == 1:
         return _type(resolve(alone[0], root), root, depth + 1)
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
+    if isinstance(schema.get("enum"), JsonList) and schema["enum"]:
         return " | ".join(json.dumps(member, ensure_ascii=False) for member in schema["enum"])
     if "const" in schema:
         return json.dumps(schema["const"], ensure_ascii=False)
     kind = schema.get("type")
-    if isinstance(kind, list):
+    if isinstance(kind, JsonList):
         # Each kind of a list is read as a variant that repeats the whole schema, comments included.
         return _union([{**schema, "type": each} for each in kind], root, depth)
     if kind == "array":

@@ -23,6 +23,7 @@ from pricing.counting.families import vendor_table
 from pricing.counting.images import ImageTokens, vendor_image_tokens
 from pricing.counting.result import Basis, RequestTokens, TextTokens, UnknownModelError
 from pricing.counting.shapes import Pieces, pieces_of
+from pricing.json_types import JsonObject
 
 REFERENCE = "o200k_base"
 # What gateways and clouds write before and after a model's own name.
@@ -263,8 +264,8 @@ def _images(pieces: Pieces, vendor: Vendor, request: Mapping[str, Any]) -> list[
     if pieces.images and vendor.image is None:
         pieces.doubt("image")
         return []
-    config = request.get("generationConfig")
-    config = config if isinstance(config, Mapping) else {}
+    given = request.get("generationConfig")
+    config: Mapping[str, Any] = given if isinstance(given, JsonObject) else {}
     wanted = str(config.get("mediaResolution") or config.get("media_resolution") or "")
     found = [vendor_image_tokens(vendor.image or "", each, wanted) for each in pieces.images]
     if any(image.high > 2 * image.low for image in found):
@@ -275,5 +276,5 @@ def _images(pieces: Pieces, vendor: Vendor, request: Mapping[str, Any]) -> list[
 def _choice(request: Mapping[str, Any]) -> str:
     """The tool choice in one word: auto, none, or whatever asks for a tool."""
     given = request.get("tool_choice")
-    kind = given.get("type") if isinstance(given, Mapping) else given
+    kind = given.get("type") if isinstance(given, JsonObject) else given
     return str(kind or "auto")

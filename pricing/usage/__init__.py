@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from pricing.json_types import JsonObject
 from pricing.meters import COUNTED, INPUT, OUTPUT
 from pricing.usage.anthropic import anthropic
 from pricing.usage.gemini import gemini, grounded, interaction, thoughts_beside
@@ -70,7 +71,7 @@ def read_usage(raw: Any, provider: str = "") -> Reading:
     """
     body = usage = _mapping(raw)
     for key in ("usage", "usageMetadata", "usage_metadata"):
-        if isinstance(body.get(key), Mapping):
+        if isinstance(body.get(key), JsonObject):
             usage = body[key]
             break
     reading = _reader_for(usage, provider)(usage)
@@ -96,12 +97,12 @@ _GOOGLE = ("google", "gemini", "vertex", "vertex_ai", "vertex-ai", "google-verte
 
 
 def _mapping(raw: Any) -> Mapping[str, Any]:
-    if isinstance(raw, Mapping):
+    if isinstance(raw, JsonObject):
         return raw
     dump = getattr(raw, "model_dump", None) or getattr(raw, "to_dict", None)
     if callable(dump):
         dumped = dump()
-        if isinstance(dumped, Mapping):
+        if isinstance(dumped, JsonObject):
             return dumped
     raise UsageError(f"usage must be an object, not {type(raw).__name__}")
 

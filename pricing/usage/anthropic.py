@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage.parts import outputs, writes
 from pricing.usage.values import Counts, Item, Reading, count, part, stated_cost, text
 
@@ -34,9 +35,9 @@ def anthropic(usage: Mapping[str, Any]) -> Reading:
     tools = part(usage, "server_tool_use")
     reading.counts["web_search"] = count(tools.get("web_search_requests"), "web_search_requests")
     iterations = usage.get("iterations")
-    if isinstance(iterations, list):
+    if isinstance(iterations, JsonList):
         for entry in iterations:
-            if not isinstance(entry, Mapping) or entry.get("type") == "message":
+            if not isinstance(entry, JsonObject) or entry.get("type") == "message":
                 continue
             reading.items.append(
                 Item(

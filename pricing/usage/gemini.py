@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
 from pricing.meters import INPUT, OUTPUT
 from pricing.usage.values import Counts, Reading, UsageError, count
 
@@ -42,17 +43,17 @@ def interaction(usage: Mapping[str, Any]) -> Reading:
     named: dict[str, Any] = {}
     for own, name in _INTERACTION.items():
         value = usage.get(own, usage.get(_camel(own)))
-        if isinstance(value, list):
+        if isinstance(value, JsonList):
             value = [
                 {"modality": str(e.get("modality")).upper(), "tokenCount": e.get("tokens")}
                 for e in value
-                if isinstance(e, Mapping)
+                if isinstance(e, JsonObject)
             ]
         named[name] = value
     reading = gemini(named)
     tools = usage.get("grounding_tool_count", usage.get("groundingToolCount"))
-    for tool in tools if isinstance(tools, list) else []:
-        number = count(tool.get("count"), "count") if isinstance(tool, Mapping) else None
+    for tool in tools if isinstance(tools, JsonList) else ():
+        number = count(tool.get("count"), "count") if isinstance(tool, JsonObject) else None
         if number:
             reading.flags.append(grounded(number))
     return reading
@@ -145,8 +146,8 @@ def gemini(usage: Mapping[str, Any]) -> Reading:
 def _modalities(details: Any, whole: int, name: str, flags: list[str]) -> dict[str, int]:
     """Tokens by modality; what the list leaves out is text."""
     found: dict[str, int] = {}
-    for entry in details if isinstance(details, list) else []:
-        if not isinstance(entry, Mapping):
+    for entry in details if isinstance(details, JsonList) else ():
+        if not isinstance(entry, JsonObject):
             continue
         modality = entry.get("modality")
         known = isinstance(modality, str | int)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
 from pricing.usage.parts import outputs, reasoning_of, writes
 from pricing.usage.values import (
     Counts,
@@ -237,11 +238,15 @@ def hosted_searches(body: Mapping[str, Any], counts: Counts) -> list[str]:
     {'web_search': 1, 'file_search': 1}
     """
     stated = part(body, "tool_usage").get("web_search")
-    searches = first((stated, "num_requests")) if isinstance(stated, Mapping) else None
+    searches = first((stated, "num_requests")) if isinstance(stated, JsonObject) else None
     if searches:
         counts["web_search"] = searches
     items = body.get("output")
-    calls = [item for item in items if isinstance(item, Mapping)] if isinstance(items, list) else []
+    calls = (
+        [item for item in items if isinstance(item, JsonObject)]
+        if isinstance(items, JsonList)
+        else []
+    )
     found = {
         "web_search": 0 if searches is not None else sum(map(_is_search, calls)),
         "file_search": sum(c.get("type") == "file_search_call" and _ran(c) for c in calls),
@@ -254,7 +259,7 @@ def hosted_searches(body: Mapping[str, Any], counts: Counts) -> list[str]:
 
 def _is_search(item: Mapping[str, Any]) -> bool:
     action = item.get("action")
-    kind = action.get("type") if isinstance(action, Mapping) else "search"
+    kind = action.get("type") if isinstance(action, JsonObject) else "search"
     return item.get("type") == "web_search_call" and kind == "search" and _ran(item)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
 from pricing.meters import COUNTED
 from pricing.usage.values import Counts, Reading, UsageError, count, first, part
 
@@ -24,8 +25,8 @@ def bedrock(usage: Mapping[str, Any]) -> Reading:
     }
     known = 0
     details = usage.get("cacheDetails")
-    for entry in details if isinstance(details, list) else []:
-        name = f"cache_write_{entry.get('ttl')}" if isinstance(entry, Mapping) else ""
+    for entry in details if isinstance(details, JsonList) else ():
+        name = f"cache_write_{entry.get('ttl')}" if isinstance(entry, JsonObject) else ""
         if name in COUNTED:
             tokens = count(entry.get("inputTokens"), "cacheDetails.inputTokens") or 0
             counts[name] = (counts.get(name) or 0) + tokens

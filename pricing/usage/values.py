@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from pricing.json_types import JsonDict, JsonObject
 from pricing.meters import INPUT, OUTPUT, normal_tier
 
 Counts = dict[str, int | None]
@@ -113,7 +114,7 @@ def part(parent: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """The first of `names` that holds an object; an empty one where none does."""
     for name in names:
         value = parent.get(name)
-        if type(value) is dict or isinstance(value, Mapping):
+        if type(value) is JsonDict or isinstance(value, JsonObject):
             return value
     return {}
 
@@ -130,13 +131,13 @@ def first(*pairs: tuple[Mapping[str, Any], str]) -> int | None:
 def stated_cost(usage: Mapping[str, Any]) -> Decimal | None:
     """The charge in USD that a usage object states itself; None where it states none."""
     value = usage.get("cost")
-    if isinstance(value, Mapping):  # Perplexity itemises it
+    if isinstance(value, JsonObject):  # Perplexity itemises it
         value = value.get("total_cost")
     ticks = usage.get("cost_in_usd_ticks")
     if value is None and isinstance(ticks, int) and not isinstance(ticks, bool):
         # xAI's own unit: ten thousand millionths of a dollar.
         return Decimal(ticks).scaleb(-10) if 0 <= ticks < _TOO_LARGE else None
-    if value is None or isinstance(value, bool | Mapping):
+    if value is None or isinstance(value, bool | JsonObject):
         return None
     try:
         # repr of a JSON float is the shortest text that means it: what the source wrote.

@@ -137,7 +137,7 @@ def _sentence(a: Any) -> str:
     """The largest cause in each dimension that is not the scope, with its money."""
     from pricing.money import show_usd, usd
 
-    parts = []
+    parts: list[str] = []
     for name, ranked in a.causes.items():
         value, pico = ranked[0]
         if name not in a.scope and value != "(none)" and pico > 0:

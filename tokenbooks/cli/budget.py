@@ -132,7 +132,7 @@ def _show(status: Any, value: float) -> str:
 
 
 def _print(judged: Any, told: Any) -> None:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for s in judged.statuses:
         rows.append(
             (

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pricing.json_types import JsonDict, JsonList
 from tokenbooks.cli.common import Db, Json, reading, settings
 from tokenbooks.cli.output import MISUSE, fail, note, print_json, say, table
 
@@ -134,13 +135,13 @@ def _body(raw: bytes) -> Mapping[str, Any] | None:
         document = json.loads(raw.decode("utf-8-sig"))
     except ValueError:
         return None
-    if isinstance(document, list):
-        talk = bool(document) and all(isinstance(m, dict) and "role" in m for m in document)
+    if isinstance(document, JsonList):
+        talk = bool(document) and all(isinstance(m, JsonDict) and "role" in m for m in document)
         return {"messages": document} if talk else None
     # A line of a batch file, or a logged pair, holds the body that was sent.
     for key in ("body", "request"):
         inner = document.get(key)
-        if isinstance(inner, dict) and any(k in inner for k in _BODY_KEYS):
+        if isinstance(inner, JsonDict) and any(k in inner for k in _BODY_KEYS):
             return inner
     return document if any(k in document for k in _BODY_KEYS) else None
 
@@ -239,7 +240,7 @@ def _lines(text: str, skipped: dict[str, int]) -> Iterator[tuple[int, Mapping[st
             row = json.loads(line)
         except ValueError:
             row = None
-        if isinstance(row, dict):
+        if isinstance(row, JsonDict):
             yield number, row
         else:
             _skip(skipped, "a line that is not a JSON object")
@@ -266,9 +267,9 @@ def _sample(row: Mapping[str, Any], model: str, skipped: dict[str, int], place: 
         except (TypeError, ValueError):
             fail(f"{place}: estimated and billed must be whole numbers")
     request, response = row.get("request"), row.get("response")
-    if not isinstance(request, dict):
+    if not isinstance(request, JsonDict):
         return _skip(skipped, "a line without a request")
-    answered = response if isinstance(response, dict) else row
+    answered = response if isinstance(response, JsonDict) else row
     named = str(row.get("model") or request.get("model") or answered.get("model") or "")
     if named and _plain_name(named) != _plain_name(model):
         return _skip(skipped, "another model")

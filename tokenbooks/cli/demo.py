@@ -25,7 +25,7 @@ def demo(
     json_: Json = False,
 ) -> None:
     """Write a month of sample logs, import them, and print the report and the comparison."""
-    from ingest.importer import ImportOptions, import_paths
+    from ingest.importer import FileReport, ImportOptions, import_paths
     from ingest.store import book
     from ingest.store.database import StoreError, open_store
     from pricing.catalogue import default_catalogue
@@ -42,7 +42,7 @@ def demo(
         fail(str(error))
         raise AssertionError from error
     book.sync(store, catalogue)
-    reports = []
+    reports: list[FileReport] = []
     for path in files:
         mapping = sample_logs.GATEWAY_MAPPING if path.suffix == ".csv" else {}
         reports += import_paths(store, catalogue, [path], ImportOptions(mapping=mapping))

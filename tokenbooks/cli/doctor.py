@@ -79,7 +79,8 @@ def environment(chosen: Settings, db: Path | None = None) -> Iterator[Check]:
         "fine",
         f"tokenbooks {program_version()}, Python {platform.python_version()}, {platform.system()}",
     )
-    held, absent = [], []
+    held: list[str] = []
+    absent: list[str] = []
     for name in ("duckdb", "pandas", "streamlit", "tiktoken", "genai-prices"):
         try:
             held.append(f"{name} {version(name)}")
@@ -88,8 +89,8 @@ def environment(chosen: Settings, db: Path | None = None) -> Iterator[Check]:
     yield Check("libraries", "fine", ", ".join(held))
     if absent:
         yield Check("libraries", "finding", f"not installed: {', '.join(absent)}")
-    extras = []
-    for extra, name in (("fast", "splintr-rs"), ("png", "vl-convert-python"), ("spark", "pysail")):
+    extras: list[str] = []
+    for extra, name in _EXTRAS.items():
         try:
             version(name)
             extras.append(extra)
@@ -199,6 +200,11 @@ def _beside(path: Path) -> Iterator[Check]:
         yield Check("snapshots", "fine", f"{len(snapshots)}, {size / 2**20:,.1f} MiB")
 
 
+_EXTRAS = {
+    "fast": "splintr-rs", "png": "vl-convert-python", "login": "authlib",
+    "spark": "ibis-framework", "sail": "pysail",
+}  # fmt: skip
+"""The extras a user may want, and the distribution that tells each is there."""
 _BROKEN = (
     ("calls without a route", "SELECT count(*) FROM calls_stored WHERE route_id NOT IN"
      " (SELECT route_id FROM routes)"),

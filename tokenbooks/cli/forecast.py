@@ -114,7 +114,7 @@ def _answer(base: Any, names: list[str], spans: dict[str, Any], changed: Any) ->
         dict(zip(names, keys, strict=True))
         for keys in sorted({tuple(leaf.keys[n] for n in at) for leaf in base.units})
     ]
-    periods = []
+    periods: list[dict[str, Any]] = []
     for name, span in spans.items():
         rows = [{**group, **_figures(base, span, group)} for group in groups]
         rows.sort(key=lambda r: (r["p50_usd"] is None, -float(r["p50_usd"] or 0)))

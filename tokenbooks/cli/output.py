@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pricing.json_types import JsonSet, JsonTuple
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +49,7 @@ def as_json(value: Any) -> Any:
         return value.isoformat() + ("Z" if value.tzinfo is None else "")
     if isinstance(value, date | Path):
         return str(value)
-    if isinstance(value, set | tuple):
+    if isinstance(value, JsonSet | JsonTuple):
         return list(value)
     return str(value)
 
@@ -112,15 +114,23 @@ def fail(text: str, code: int = UNREADABLE) -> None:
     raise typer.Exit(code)
 
 
+def _silent(_text: str) -> None:
+    """What `progress` says where nobody is watching."""
+
+
 @contextmanager
-def progress(label: str) -> Generator[Any]:
+def progress(label: str) -> Generator[Callable[[str], None]]:
     """A spinner with a count on standard error, when a person is watching."""
     screen = console(stderr=True)
     if not screen.is_terminal:
-        yield lambda _text: None
+        yield _silent
         return
     with screen.status(label) as status:
-        yield lambda text: status.update(f"{label} {_escape(text)}")
+
+        def told(text: str) -> None:
+            status.update(f"{label} {_escape(text)}")
+
+        yield told
 
 
 def count(number: int) -> str:

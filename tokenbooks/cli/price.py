@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pricing.json_types import JsonDict
 from tokenbooks.cli.common import (
     Engine,
     Json,
@@ -225,7 +226,7 @@ def _bare_usage(source: Any) -> Any:
     if source.kind not in ("json", "jsonl") or len(source.sample) != 1:
         return None
     document = source.sample[0]
-    if not isinstance(document, dict) or "usage" in document or "usageMetadata" in document:
+    if not isinstance(document, JsonDict) or "usage" in document or "usageMetadata" in document:
         return None
     marks = (
         "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "inputTokens",

@@ -259,7 +259,7 @@ def _impact(db: Any, chosen: Any, first: datetime, second: datetime) -> list[dic
             }
             for at in (first, second)
         ]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in sorted({*sides[0], *sides[1]}, key=str):
         one, two = (side.get(name) for side in sides)
         costs = [None if r is None or r.wholly_unpriced else r.cost_usd for r in (one, two)]

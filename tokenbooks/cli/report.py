@@ -182,7 +182,7 @@ def print_comparison(answer: Any) -> None:
     if not answer.calls:
         say("no priced calls in that period")
         return
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in answer.rows:
         share = ""
         if row.cost_pico is not None and row.base_pico:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pricing.json_types import JsonDict, JsonList, JsonTuple
 from tokenbooks.cli.common import Db, reading, settings
 from tokenbooks.cli.output import MISUSE, as_json, fail, note, print_json, table
 
@@ -57,7 +58,7 @@ def sql(
 def _unique(columns: list[str]) -> list[str]:
     """Column names as JSON keys: a repeated name gets a number, so no value is lost."""
     seen: dict[str, int] = {}
-    names = []
+    names: list[str] = []
     for name in columns:
         seen[name] = seen.get(name, 0) + 1
         names.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
@@ -74,9 +75,9 @@ def _plain(value: Any) -> Any:
         return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124
     if value is None or isinstance(value, bool | int | str):
         return value
-    if isinstance(value, dict):
+    if isinstance(value, JsonDict):
         return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, JsonList | JsonTuple):
         return [_plain(v) for v in value]
     return as_json(value)
 

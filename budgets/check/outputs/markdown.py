@@ -74,8 +74,8 @@ def _whole(report: Mapping[str, Any], rows: int, tag: str) -> str:
 
 
 def _findings(report: Mapping[str, Any], rows: int) -> list[str]:
-    lines = []
-    both = [(f["level"], f) for f in report["findings"]]
+    lines: list[str] = []
+    both: list[tuple[Any, Any]] = [(f["level"], f) for f in report["findings"]]
     both += [("not measured", p) for p in report["unmeasured"]]
     shown = both[: max(20, rows)]
     for level, each in shown:

@@ -54,7 +54,7 @@ class Unit:
     render: Callable[[Mapping[str, Any]], Body]
     line: int = 1
     variables: frozenset[str] = frozenset()
-    defaults: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
     templated: bool = False
     load: Load = "call"
     model: str | None = None

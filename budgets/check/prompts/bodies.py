@@ -16,6 +16,7 @@ from typing import Any
 
 from budgets.check.errors import PromptError
 from budgets.check.prompts.tools import tools_of
+from pricing.json_types import JsonList, JsonObject
 
 _ANTHROPIC_BLOCKS = {"tool_use", "tool_result", "image", "thinking", "redacted_thinking"}
 
@@ -27,12 +28,12 @@ def is_anthropic(request: Mapping[str, Any]) -> bool:
     if "system" in request:
         return True
     tools = request.get("tools")
-    offered = tools if isinstance(tools, list) else []
-    if any(isinstance(each, Mapping) and "input_schema" in each for each in offered):
+    offered: list[Any] = tools if isinstance(tools, JsonList) else []
+    if any(isinstance(each, JsonObject) and "input_schema" in each for each in offered):
         return True
     return any(
-        isinstance(block, Mapping) and block.get("type") in _ANTHROPIC_BLOCKS
-        for message in request["messages"] if isinstance(message, Mapping)
+        isinstance(block, JsonObject) and block.get("type") in _ANTHROPIC_BLOCKS
+        for message in request["messages"] if isinstance(message, JsonObject)
         for block in _blocks(message.get("content"))
     )  # fmt: skip
 
@@ -48,7 +49,7 @@ def as_chat(request: Mapping[str, Any]) -> dict[str, Any]:
             request, "output_format"
         )
         shape = schema.get("schema")
-    elif isinstance(request.get("contents"), list):
+    elif isinstance(request.get("contents"), JsonList):
         told = request.get("systemInstruction") or request.get("system_instruction")
         system = _field({"it": told}, "it").get("parts")
         said = _gemini(request["contents"])
@@ -62,7 +63,7 @@ def as_chat(request: Mapping[str, Any]) -> dict[str, Any]:
         said.insert(0, {"role": "system", "content": text})
     if request.get("tools"):
         made["tools"] = tools_of(request["tools"]) or _refuse("its tools")
-    if isinstance(shape, Mapping):
+    if isinstance(shape, JsonObject):
         made["response_format"] = {
             "type": "json_schema", "json_schema": {"name": "answer", "schema": shape},
         }  # fmt: skip
@@ -97,9 +98,9 @@ def _gemini(contents: Iterable[Any]) -> list[dict[str, Any]]:
         for part in _blocks(content.get("parts")):
             call = part.get("functionCall") or part.get("function_call")
             answer = part.get("functionResponse") or part.get("function_response")
-            if isinstance(call, Mapping):
+            if isinstance(call, JsonObject):
                 calls.append(_call(call.get("name"), call.get("args")))
-            elif isinstance(answer, Mapping):
+            elif isinstance(answer, JsonObject):
                 result = json.dumps(answer.get("response"), ensure_ascii=False)
                 out.append({"role": "tool", "tool_call_id": "c", "content": result})
             else:
@@ -140,24 +141,24 @@ def _blocks(content: object) -> list[Any]:
     """The blocks of a content, which may be a text or a lone block."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
-    if isinstance(content, Mapping):
+    if isinstance(content, JsonObject):
         return [content]
-    return content if isinstance(content, list) else []
+    return content if isinstance(content, JsonList) else []
 
 
 def _text(block: Any) -> str:
     if isinstance(block, str):
         return block
-    text = block.get("text") if isinstance(block, Mapping) else None
+    text = block.get("text") if isinstance(block, JsonObject) else None
     if not isinstance(text, str) or block.get("type") not in (None, "text"):
-        kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
+        kind = block.get("type") if isinstance(block, JsonObject) else type(block).__name__
         return _refuse(f"a part of the kind {kind or ', '.join(block)}")
     return text
 
 
 def _field(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = data.get(key)
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, JsonObject) else {}
 
 
 def _refuse(what: str) -> Any:

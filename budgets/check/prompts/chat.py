@@ -15,6 +15,7 @@ from budgets.check.prompts import tools
 from budgets.check.prompts.base import Body, Context, Unit, constant
 from budgets.check.prompts.jinja import Render, parse, renderer
 from budgets.check.prompts.plain import hints
+from pricing.json_types import JsonList, JsonObject
 
 _BODY_KEYS = {
     "tools", "input", "contents", "response_format", "functions", "system", "instructions", "text",
@@ -25,22 +26,22 @@ _BODY_KEYS = {
 def is_messages(data: Any) -> bool:
     """Whether data is a list of role and content."""
     return (
-        isinstance(data, list)
+        isinstance(data, JsonList)
         and bool(data)
-        and all(isinstance(each, Mapping) and isinstance(each.get("role"), str) for each in data)
+        and all(isinstance(each, JsonObject) and isinstance(each.get("role"), str) for each in data)
     )
 
 
 def is_request(data: Any) -> bool:
     """Whether data is a body as sent to an API."""
-    if not isinstance(data, Mapping):
+    if not isinstance(data, JsonObject):
         return False
     if is_messages(data.get("messages")):
         return True
-    if "model" in data and isinstance(data.get("input"), str | list):
+    if "model" in data and isinstance(data.get("input"), str | JsonList):
         return True
     contents = data.get("contents")
-    return isinstance(contents, list) and bool(contents) and isinstance(contents[0], Mapping)
+    return isinstance(contents, JsonList) and bool(contents) and isinstance(contents[0], JsonObject)
 
 
 def part(value: Any, path: str, context: Context, ident: str, line: int) -> Unit | None:
@@ -98,7 +99,7 @@ def read(data: Any, path: str, context: Context, ident: str = "", line: int = 1)
         model = request.get("model")
         unit.model = model if isinstance(model, str) else None
         unit.max_output = output_cap(request)
-    elif isinstance(data, Mapping) and isinstance(data.get("model"), str):
+    elif isinstance(data, JsonObject) and isinstance(data.get("model"), str):
         unit.model = data["model"]
         unit.max_output = output_cap(data)
     if request is None:
@@ -110,7 +111,7 @@ def read(data: Any, path: str, context: Context, ident: str = "", line: int = 1)
 def output_cap(data: Mapping[str, Any]) -> int | None:
     """The cap on output tokens that a body states, under any API's name for it."""
     config = data.get("generationConfig")
-    places = [data, config if isinstance(config, Mapping) else {}]
+    places: list[Mapping[str, Any]] = [data, config if isinstance(config, JsonObject) else {}]
     for place in places:
         for key in ("max_completion_tokens", "max_output_tokens", "max_tokens", "maxOutputTokens"):
             if isinstance(place.get(key), int) and not isinstance(place[key], bool):

@@ -18,6 +18,7 @@ from budgets.check.prompts.chat import output_cap
 from budgets.check.prompts.frontmatter import split
 from budgets.check.prompts.handlebars import Handlebars, Mark
 from budgets.check.prompts.plain import hints
+from pricing.json_types import JsonObject
 
 _SCHEMA = re.compile(r"^([ \t]*)schema:.*\n(?:(?:\1[ \t]+.*|[ \t]*)\n)*", re.MULTILINE)
 
@@ -35,10 +36,10 @@ def read(path: str, context: Context) -> list[Unit]:
     )
     unit.model = _model(data)
     config = data.get("config")
-    unit.max_output = output_cap(config) if isinstance(config, Mapping) else None
+    unit.max_output = output_cap(config) if isinstance(config, JsonObject) else None
     inputs = data.get("input")
-    default = inputs.get("default") if isinstance(inputs, Mapping) else None
-    unit.defaults = default if isinstance(default, Mapping) else {}
+    default = inputs.get("default") if isinstance(inputs, JsonObject) else None
+    unit.defaults = default if isinstance(default, JsonObject) else {}
     bars = Handlebars(front.body, path, context)
     unit.variables, unit.includes = bars.names, bars.includes
     unit.templated = bool(bars.names)

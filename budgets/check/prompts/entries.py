@@ -7,7 +7,7 @@ because a system prompt is sent once and a next-step prompt on every step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from budgets.check.errors import PromptError
 from budgets.check.prompts import chat
 from budgets.check.prompts.base import Context, Unit
 from budgets.check.prompts.plain import unit as plain_unit
+from pricing.json_types import JsonList, JsonObject
 
 
 def read(data: Any, source: str, path: str, context: Context) -> list[Unit]:
@@ -35,9 +36,9 @@ def _walk(data: Any, parts: list[str], at: str) -> Iterator[tuple[str, Any]]:
         return
     head, rest = parts[0], parts[1:]
     pairs: list[tuple[str, Any]] = []
-    if isinstance(data, Mapping):
+    if isinstance(data, JsonObject):
         pairs = [(str(k), v) for k, v in data.items() if head in ("*", str(k))]
-    elif isinstance(data, list):
+    elif isinstance(data, JsonList):
         pairs = [(str(i), v) for i, v in enumerate(data) if head in ("*", str(i))]
     for key, value in pairs:
         yield from _walk(value, rest, f"{at}.{key}" if at else key)

@@ -7,10 +7,12 @@ line 4. Comment lines before the front matter (a licence, in Dotprompt files) ar
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from budgets.check.errors import PromptError
+from pricing.json_types import JsonDict
 
 _FRONT = re.compile(
     r"\A(?P<before>(?:[ \t]*(?:#[^\n]*)?\r?\n)*)---[ \t]*\r?\n(?P<text>.*?)^---[ \t]*(?:\r?\n|\Z)",
@@ -29,8 +31,8 @@ class Front:
 
     def data(self, path: str) -> dict[str, Any]:
         """The front matter parsed. Raises :class:`PromptError` when it is not a mapping."""
-        found = load_yaml(self.text, path) if self.text.strip() else {}
-        if not isinstance(found, dict):
+        found: Mapping[str, Any] = load_yaml(self.text, path) if self.text.strip() else {}
+        if not isinstance(found, JsonDict):
             raise PromptError(
                 "unreadable-file", f"{path}: the front matter is not a mapping.", path=path
             )

@@ -16,6 +16,7 @@ from typing import Any
 from budgets.check.errors import PromptError
 from budgets.check.prompts.base import Context
 from budgets.check.tree import beside
+from pricing.json_types import JsonList, JsonObject
 
 _TAG = re.compile(
     r"\{\{!--.*?--\}\}|\{\{![^}]*\}\}|\{\{\{(?P<raw>.*?)\}\}\}|\{\{(?P<tag>.*?)\}\}", re.DOTALL
@@ -151,7 +152,7 @@ class Handlebars:
     def text(self, values: Mapping[str, Any], files: set[str]) -> str:
         """The rendered text; roles, media and history have no place in a bare text."""
         files |= self.files
-        out = []
+        out: list[str] = []
         for piece in self.pieces(values):
             if isinstance(piece, Mark):
                 raise self._fault(f"{{{{{piece.kind}}}}} outside a Dotprompt file", 1)
@@ -192,7 +193,7 @@ class Handlebars:
         if not extra:
             return scopes
         here = scopes[-1]
-        return [*scopes, {**(here if isinstance(here, Mapping) else {}), **extra}]
+        return [*scopes, {**(here if isinstance(here, JsonObject) else {}), **extra}]
 
     def _show(self, node: Node, scopes: list[Any], data: dict[str, Any]) -> str | Mark:
         head, *rest = node.words
@@ -209,11 +210,11 @@ class Handlebars:
         if rest:
             raise self._fault(f"unknown helper {head!r}", node.line)
         value = self._get(head, scopes, data, node)
-        if isinstance(value, list):
+        if isinstance(value, JsonList):
             return ",".join(str(each) for each in value)
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, Mapping):
+        if isinstance(value, JsonObject):
             return "[object Object]"
         return "" if value is None else str(value)
 
@@ -235,8 +236,10 @@ class Handlebars:
             inner = node.body if value else node.other
             yield from self._run(inner, [*scopes, value] if value else scopes, data, budget, depth)
         else:
-            items = (
-                list(value.items()) if isinstance(value, Mapping) else list(enumerate(value or []))
+            items: list[tuple[Any, Any]] = (
+                list(value.items())
+                if isinstance(value, JsonObject)
+                else list(enumerate(value or ()))
             )
             if not items:
                 yield from self._run(node.other, scopes, data, budget, depth)
@@ -267,13 +270,15 @@ class Handlebars:
         if word in ("this", "."):
             return value
         for place, part in enumerate(word.removeprefix("this.").split(".")):
-            if isinstance(value, Mapping) and part in value:
+            if isinstance(value, JsonObject) and part in value:
                 value = value[part]
-            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            elif isinstance(value, JsonList) and part.isdigit() and int(part) < len(value):
                 value = value[int(part)]
             elif missing:
                 return None
-            elif place == 0 and level > 0 and isinstance(scopes[0], Mapping) and part in scopes[0]:
+            elif (
+                place == 0 and level > 0 and isinstance(scopes[0], JsonObject) and part in scopes[0]
+            ):
                 value = scopes[0][part]
             else:
                 raise PromptError(

@@ -15,6 +15,7 @@ from budgets.check.errors import PromptError
 from budgets.check.prompts.base import Body, Context, Unit
 from budgets.check.prompts.frontmatter import load_yaml
 from budgets.check.prompts.jinja import Render, renderer
+from pricing.json_types import JsonList, JsonObject
 
 
 class _Reader:
@@ -59,11 +60,11 @@ class _Reader:
         """A `prompt`, whose partial variables are part of it."""
         if isinstance(data, str):
             data = self.load(data)
-        if not isinstance(data, Mapping):
+        if not isinstance(data, JsonObject):
             raise PromptError("unknown-shape", f"{self.path}: no prompt.", path=self.path)
         if data.get("_type") == "few_shot":
             return self.few_shot(data)
-        partial = data.get("partial_variables") or {}
+        partial: Mapping[str, Any] = data.get("partial_variables") or {}
         render = self.render(self.text(data, "template"), data, set(partial))
         return lambda values: render({**values, **partial})
 
@@ -71,16 +72,16 @@ class _Reader:
         examples = data.get("examples", [])
         if isinstance(examples, str):
             examples = self.load(examples)
-        if not isinstance(examples, list):
+        if not isinstance(examples, JsonList):
             raise PromptError("unknown-shape", f"{self.path}: examples is no list.", path=self.path)
         inner = data.get("example_prompt") or data.get("example_prompt_path")
         if isinstance(inner, str):
             inner = self.load(inner)
-        if not isinstance(inner, Mapping):
+        if not isinstance(inner, JsonObject):
             raise PromptError(
                 "unknown-shape", f"{self.path}: few_shot needs an example_prompt.", path=self.path
             )
-        keys = {str(key) for each in examples if isinstance(each, Mapping) for key in each}
+        keys = {str(key) for each in examples if isinstance(each, JsonObject) for key in each}
         one = self.render(self.text(inner, "template"), inner, keys)
         prefix = self.render(self.text(data, "prefix"), data, set())
         suffix = self.render(self.text(data, "suffix"), data, set())
@@ -102,7 +103,7 @@ def read(data: Mapping[str, Any], path: str, context: Context) -> list[Unit]:
         render = reader.prompt(data)
         unit.render = lambda values: Body(text=render(values))
     elif kind == "chat":
-        parts = [_message(each, reader, path) for each in data.get("messages") or []]
+        parts = [_message(each, reader, path) for each in data.get("messages") or ()]
         if not parts:
             raise PromptError("unknown-shape", f"{path}: a chat without messages.", path=path)
         unit.render = lambda values: Body(
@@ -127,10 +128,10 @@ _ROLES = {
 
 
 def _message(data: Any, reader: _Reader, path: str) -> tuple[str, Render]:
-    if not isinstance(data, Mapping):
+    if not isinstance(data, JsonObject):
         raise PromptError("unknown-shape", f"{path}: a message is no mapping.", path=path)
     role = str(data.get("role") or data.get("_type") or data.get("type") or "user").lower()
     inner = data.get("prompt", data)
-    if isinstance(inner, Mapping) and "template" not in inner and "template_path" not in inner:
+    if isinstance(inner, JsonObject) and "template" not in inner and "template_path" not in inner:
         inner = {**inner, "template": inner.get("content", "")}
     return _ROLES.get(role, role), reader.prompt(inner)

@@ -17,6 +17,7 @@ from budgets.check.errors import PromptError
 from budgets.check.prompts.base import Body, Context, Unit
 from budgets.check.prompts.jinja import templated
 from budgets.check.tree import beside
+from pricing.json_types import JsonList, JsonObject
 
 _REMOTE = re.compile(r"^(langfuse|helicone|portkey|https?|exec|package|git)(://|:)")
 _FILE = re.compile(r"^[\w./*@-]+\.(txt|md|json|ya?ml|j2|jinja2?|py|js|mjs|ts|csv|sh)(:\w+)?$")
@@ -26,12 +27,12 @@ _CODE = (".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".sh")
 def read(data: Mapping[str, Any], path: str, context: Context) -> list[Unit]:
     """Units of every prompt, in order; what cannot be measured is a unit that says so."""
     prompts = data.get("prompts")
-    given = prompts if isinstance(prompts, list) else [prompts]
+    given = prompts if isinstance(prompts, JsonList) else [prompts]
     defaults = _variables(data)
     units: list[Unit] = []
     for place, each in enumerate(given):
         name = f"prompts[{place}]"
-        if isinstance(each, Mapping):
+        if isinstance(each, JsonObject):
             text = each.get("raw") or each.get("path") or each.get("id")
         else:
             text = each
@@ -48,9 +49,9 @@ def _variables(data: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     default = data.get("defaultTest")
     tests = data.get("tests")
-    first = tests[0] if isinstance(tests, list) and tests else None
+    first = tests[0] if isinstance(tests, JsonList) and tests else None
     for test in (default, first):
-        if isinstance(test, Mapping) and isinstance(test.get("vars"), Mapping):
+        if isinstance(test, JsonObject) and isinstance(test.get("vars"), JsonObject):
             found |= {str(k): v for k, v in test["vars"].items()}
     # file:// values are loaded by promptfoo; here they are unknown until declared.
     return {k: v for k, v in found.items() if not str(v).startswith("file://")}
@@ -109,7 +110,7 @@ def _file(path: str, context: Context) -> list[Unit]:
     pieces = re.split(r"^---[ \t]*\r?$\n?", source, flags=re.MULTILINE)
     kept = [(i, p) for i, p in enumerate(pieces) if p.strip()]
     as_jinja = replace(context, template="jinja")
-    units = []
+    units: list[Unit] = []
     for number, (_, piece) in enumerate(kept, start=1):
         ident = path if len(kept) == 1 else f"{path}::{number}"
         line = source[: source.index(piece)].count("\n") + 1

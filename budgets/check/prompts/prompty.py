@@ -18,6 +18,7 @@ from budgets.check.prompts.chat import output_cap
 from budgets.check.prompts.frontmatter import split
 from budgets.check.prompts.jinja import renderer
 from budgets.check.prompts.plain import hints
+from pricing.json_types import JsonObject
 
 _ROLE = re.compile(
     r"^[ \t]*#?[ \t]*(system|user|assistant|developer|tool)(?:\[[^\]]*\])?[ \t]*:[ \t]*$",
@@ -50,10 +51,10 @@ def read(path: str, context: Context) -> list[Unit]:
 
 def _format(data: Mapping[str, Any]) -> str:
     template = data.get("template")
-    if isinstance(template, Mapping):
+    if isinstance(template, JsonObject):
         inner = template.get("format")
         template = (
-            inner.get("kind") if isinstance(inner, Mapping) else inner or template.get("type")
+            inner.get("kind") if isinstance(inner, JsonObject) else inner or template.get("type")
         )
     return str(template or "jinja2")
 
@@ -73,29 +74,28 @@ def _model(data: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
     model = data.get("model")
     if isinstance(model, str):
         return model, {}
-    if not isinstance(model, Mapping):
+    if not isinstance(model, JsonObject):
         return None, {}
     config = model.get("configuration")
     name = model.get("id")
-    if isinstance(config, Mapping):
+    if isinstance(config, JsonObject):
         # A deployment's name is chosen by its owner; only a plain model name is believed.
         name = name or config.get("model") or config.get("name")
     name = name if isinstance(name, str) and not name.startswith("${") else None
     parameters = model.get("parameters") or model.get("options")
-    return name, parameters if isinstance(parameters, Mapping) else {}
+    return name, parameters if isinstance(parameters, JsonObject) else {}
 
 
 def _defaults(data: Mapping[str, Any], path: str, context: Context, unit: Unit) -> dict[str, Any]:
     found: dict[str, Any] = {}
     inputs = data.get("inputs")
-    pairs = inputs.items() if isinstance(inputs, Mapping) else []
-    for name, value in pairs:
-        if isinstance(value, Mapping):
+    for name, value in inputs.items() if isinstance(inputs, JsonObject) else ():
+        if isinstance(value, JsonObject):
             for key in ("default", "sample", "example"):
                 if value.get(key) is not None:
                     found[str(name)] = _resolve(value[key], path, context, unit)
     sample = _resolve(data.get("sample"), path, context, unit)
-    if isinstance(sample, Mapping):
+    if isinstance(sample, JsonObject):
         found |= {str(name): _resolve(value, path, context, unit) for name, value in sample.items()}
     return found
 

@@ -18,6 +18,7 @@ from budgets.check.prompts import chat
 from budgets.check.prompts.base import Body, Context, Unit
 from budgets.check.prompts.plain import unit as plain_unit
 from budgets.check.prompts.templates import format_fields
+from pricing.json_types import JsonList
 
 _DEDENT = {"dedent": textwrap.dedent, "cleandoc": inspect.cleandoc}
 _METHODS = {
@@ -238,7 +239,7 @@ def _add(left: Any, right: Any, node: ast.expr) -> Any:
         if isinstance(left, _Holes) or isinstance(right, _Holes):
             return _Holes(_as_holes(left) + _as_holes(right))
         return left + right
-    if isinstance(left, list) and isinstance(right, list):
+    if isinstance(left, JsonList) and isinstance(right, JsonList):
         return left + right
     raise _NotStatic(node, "a sum of something else than texts")
 

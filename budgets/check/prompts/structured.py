@@ -7,13 +7,13 @@ of roles and contents a chat. What fits nothing is named, never counted as if it
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from budgets.check.errors import PromptError
 from budgets.check.prompts import chat, tools
 from budgets.check.prompts.base import Body, Context, Unit, constant
 from budgets.check.prompts.frontmatter import load_yaml
+from pricing.json_types import JsonList, JsonObject
 
 
 def read(path: str, context: Context, kind: str = "structured") -> list[Unit]:
@@ -35,7 +35,7 @@ def read(path: str, context: Context, kind: str = "structured") -> list[Unit]:
 
 def _load(source: str, path: str) -> Any:
     if path.endswith(".jsonl"):
-        rows = []
+        rows: list[Any] = []
         for number, line in enumerate(source.splitlines(), start=1):
             if line.strip():
                 rows.append(_json(line, path, number))
@@ -56,11 +56,11 @@ def _json(source: str, path: str, line: int) -> Any:
 
 
 def _by_shape(data: Any, path: str, context: Context, kind: str) -> list[Unit]:
-    if kind in ("structured", "langchain") and isinstance(data, Mapping) and "_type" in data:
+    if kind in ("structured", "langchain") and isinstance(data, JsonObject) and "_type" in data:
         from budgets.check.prompts import langchain
 
         return langchain.read(data, path, context)
-    if kind in ("structured", "promptfoo") and isinstance(data, Mapping) and "prompts" in data:
+    if kind in ("structured", "promptfoo") and isinstance(data, JsonObject) and "prompts" in data:
         from budgets.check.prompts import promptfoo
 
         return promptfoo.read(data, path, context)
@@ -73,7 +73,7 @@ def _by_shape(data: Any, path: str, context: Context, kind: str) -> list[Unit]:
     if kind in ("structured", "chat", "request"):
         if chat.is_messages(data) or chat.is_request(data):
             return [chat.read(data, path, context)]
-        if isinstance(data, list) and data and all(chat.is_request(each) for each in data):
+        if isinstance(data, JsonList) and data and all(chat.is_request(each) for each in data):
             return [
                 chat.read(each, path, context, f"{path}::{place}")
                 for place, each in enumerate(data, start=1)
@@ -90,7 +90,7 @@ def _by_shape(data: Any, path: str, context: Context, kind: str) -> list[Unit]:
 
 def _semantic_kernel(data: Any, path: str, context: Context) -> Unit | None:
     """Semantic Kernel's YAML: a `template` with a `template_format` and `input_variables`."""
-    if not isinstance(data, Mapping) or not isinstance(data.get("template"), str):
+    if not isinstance(data, JsonObject) or not isinstance(data.get("template"), str):
         return None
     how = {"handlebars": "handlebars", "jinja2": "jinja"}.get(str(data.get("template_format")))
     if how is None:
@@ -101,7 +101,7 @@ def _semantic_kernel(data: Any, path: str, context: Context) -> Unit | None:
     inputs = data.get("input_variables")
     unit.defaults = {
         str(each["name"]): each["default"]
-        for each in (inputs if isinstance(inputs, list) else [])
-        if isinstance(each, Mapping) and "name" in each and each.get("default") is not None
+        for each in (inputs if isinstance(inputs, JsonList) else ())
+        if isinstance(each, JsonObject) and "name" in each and each.get("default") is not None
     }
     return unit

@@ -25,6 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from budgets.check.errors import PromptError
 from budgets.check.tree import Tree, beside, text
+from pricing.json_types import JsonList, JsonTuple
 
 MAX_CHARACTERS = 8 * 2**20
 MAX_SECONDS = 5.0
@@ -39,8 +40,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "*":
             for a, b in ((left, right), (right, left)):
-                repeats = isinstance(a, str | list | tuple) and isinstance(b, int)
-                if repeats and len(a) * b > MAX_CHARACTERS:
+                if not isinstance(a, str | JsonList | JsonTuple) or not isinstance(b, int):
+                    continue
+                if len(a) * b > MAX_CHARACTERS:
                     raise SecurityError("a repetition is longer than 8 Mi characters")
         elif operator == "**":
             if isinstance(right, int) and abs(right) > 1000:
@@ -339,7 +341,7 @@ def format_fields(template: str, values: Mapping[str, Any], path: str) -> str:
             "undefined-variable", f"{path}: {', '.join(repr(m) for m in missing)} undefined. "
             "Declare the size in [check.traffic.variables], or give a sample.", path=path,
         )  # fmt: skip
-    out = []
+    out: list[str] = []
     for literal, name, _, _ in string.Formatter().parse(template):
         out.append(literal)
         if name is not None:

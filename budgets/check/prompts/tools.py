@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pricing.json_types import JsonList, JsonObject
+
 _SCHEMAS = ("parameters", "inputSchema", "input_schema", "parametersJsonSchema")
 # Tools that are no function: each maker's own, run by its server or the client in a fixed way.
 _KINDS = (
@@ -26,18 +28,18 @@ _GEMINI = {
 
 def normal(tool: Any) -> dict[str, Any] | None:
     """One tool in OpenAI's form, or None when it is no tool definition."""
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, JsonObject):
         return None
     function = tool.get("function")
-    if tool.get("type") == "function" and isinstance(function, Mapping):
+    if tool.get("type") == "function" and isinstance(function, JsonObject):
         return {"type": "function", "function": dict(function)}
     spec = tool.get("toolSpec")
-    if isinstance(spec, Mapping):  # Bedrock wraps both the tool and its schema
+    if isinstance(spec, JsonObject):  # Bedrock wraps both the tool and its schema
         inner = spec.get("inputSchema")
-        given = inner.get("json") if isinstance(inner, Mapping) else None
-        return normal({**spec, "inputSchema": given if isinstance(given, Mapping) else {}})
+        given = inner.get("json") if isinstance(inner, JsonObject) else None
+        return normal({**spec, "inputSchema": given if isinstance(given, JsonObject) else {}})
     name = tool.get("name")
-    schema = next((tool[key] for key in _SCHEMAS if isinstance(tool.get(key), Mapping)), None)
+    schema = next((tool[key] for key in _SCHEMAS if isinstance(tool.get(key), JsonObject)), None)
     if not isinstance(name, str) or (schema is None and tool.get("type") != "function"):
         return None
     made: dict[str, Any] = {"name": name}
@@ -50,17 +52,17 @@ def normal(tool: Any) -> dict[str, Any] | None:
 
 def tools_of(data: Any) -> list[dict[str, Any]] | None:
     """The tools in parsed data, or None when it is not a tool file."""
-    if isinstance(data, Mapping):
+    if isinstance(data, JsonObject):
         result = data.get("result")
-        if isinstance(result, Mapping) and "tools" in result:
+        if isinstance(result, JsonObject) and "tools" in result:
             return tools_of(result["tools"])
         declared = _declared(data)
         for inner in (data.get("tools"), data.get("functions"), declared):
-            if isinstance(inner, list) and not _speaks(data):
+            if isinstance(inner, JsonList) and not _speaks(data):
                 return tools_of(inner)
         one = normal(data)
         return [one] if one else None
-    if not isinstance(data, list) or not data:
+    if not isinstance(data, JsonList) or not data:
         return None
     made: list[dict[str, Any]] = []
     for each in data:
@@ -74,15 +76,15 @@ def tools_of(data: Any) -> list[dict[str, Any]] | None:
 
 def _declared(tool: Any) -> list[Any] | None:
     """Gemini's function declarations, under either spelling."""
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, JsonObject):
         return None
     found = tool.get("functionDeclarations") or tool.get("function_declarations")
-    return found if isinstance(found, list) and found else None
+    return found if isinstance(found, JsonList) and found else None
 
 
 def _of_server(tool: Any) -> dict[str, Any] | None:
     """A tool that is no function, as it stands; None when it is no tool."""
-    if not isinstance(tool, Mapping) or {"role", "content"} & tool.keys():
+    if not isinstance(tool, JsonObject) or {"role", "content"} & tool.keys():
         return None
     kind = tool.get("type")
     if isinstance(kind, str) and kind.startswith(_KINDS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -243,7 +243,8 @@ def form() -> dict[str, Any]:
 
 def currencies() -> list[str]:
     """Currencies that have a dated rate in the settings."""
-    rates = (getattr(books.settings, "currency", None) or {}).get("rates", [])
+    currency: Mapping[str, Any] = getattr(books.settings, "currency", None) or {}
+    rates: list[Any] = currency.get("rates", [])
     return sorted({str(r.get("currency")) for r in rates})
 
 

@@ -127,7 +127,7 @@ def hand_over(made: Prepared) -> None:
     names, rows = made.head
     if names and rows:
         st.header("First rows")
-        st.dataframe(
+        st.dataframe(  # pyright: ignore[reportUnknownMemberType]
             {name: [row[n] for row in rows] for n, name in enumerate(names)},
             hide_index=True, placeholder="", alt=f"The first {len(rows)} rows of the file",
         )  # fmt: skip

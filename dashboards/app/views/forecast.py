@@ -62,7 +62,8 @@ def figures(ahead: Ahead, span: Span) -> Figures:
 
 def leaves(ahead: Ahead, span: Span) -> list[dict[str, Any]]:
     """Rows by team and variant, dearest first; what has no price has no amount."""
-    seen, rows = ahead.seen, []
+    seen = ahead.seen
+    rows: list[dict[str, Any]] = []
     shown = {leaf.keys[:2] for leaf in seen.leaves(ahead.where)}
     for team, variant in sorted(shown):
         where: dict[str, str] = {"team": team, "variant": variant}

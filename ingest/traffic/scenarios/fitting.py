@@ -21,6 +21,7 @@ from ingest.traffic.scenarios.template import toml_text
 from ingest.traffic.simulation.predict import period_to_period
 from ingest.traffic.traces.sessions import with_sessions
 from ingest.traffic.traces.trace import Trace, TraceError
+from pricing.json_types import JsonDict, JsonList
 
 # A day's shape needs some days, a week's some weeks, else it repeats one period's accidents.
 _DAYS_FOR_HOURS = 3
@@ -216,9 +217,9 @@ def _asked(workload: Workload) -> list[str]:
     words = {"name", "variant", "trace", "labels", "fallback_variant"}
 
     def walk(value: Any, place: str) -> list[str]:
-        if isinstance(value, dict):
+        if isinstance(value, JsonDict):
             inner = {f"{place}.{k}".lstrip("."): v for k, v in value.items()}
-        elif isinstance(value, list):
+        elif isinstance(value, JsonList):
             inner = {f"{place}[{i + 1}]": v for i, v in enumerate(value)}
         else:
             return [place] if value == FROM_STORE else []

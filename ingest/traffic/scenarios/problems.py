@@ -26,6 +26,7 @@ from ingest.traffic.scenarios.numbers import (
     Range,
     length_form,
 )
+from pricing.json_types import JsonList, JsonObject
 
 _A_NUMBER = 'must be a number of zero or more, a range { p10 = ..., p90 = ... } or "from store"'
 _A_LENGTH = (
@@ -59,7 +60,7 @@ def _place(path: list[Any], data: Mapping[str, Any]) -> str:
     head, rest = "", path
     if len(path) > 1 and path[0] == "workloads" and isinstance(path[1], int):
         load = data["workloads"][path[1]]
-        name = load.get("name") if isinstance(load, Mapping) else None
+        name = load.get("name") if isinstance(load, JsonObject) else None
         head, rest = f"workload {name if isinstance(name, str) else path[1] + 1}", path[2:]
     inner = "".join(f"[{p + 1}]" if isinstance(p, int) else f".{p}" for p in rest).lstrip(".")
     return ": ".join(part for part in (head, inner) if part)
@@ -92,7 +93,7 @@ def _words(error: Any, path: list[Any], data: Mapping[str, Any], top: type[BaseM
     for theirs, ours in _PLAINER:
         message = message.replace(theirs, ours)
     near = difflib.get_close_matches(given, _choices(message), 1) if isinstance(given, str) else []
-    if isinstance(given, Mapping | list):
+    if isinstance(given, JsonObject | JsonList):
         return message
     return f"{message}, got {given!r}" + (f"; did you mean {near[0]!r}?" if near else "")
 
@@ -180,7 +181,7 @@ def _model_at(
 
 def _form_of(field: FieldInfo, value: Any) -> type[BaseModel] | None:
     """Which form a number's table has."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, JsonObject):
         return None
     forms = {FAMILY: Distribution, QUANTILES: Quantiles, VALUES: Empirical}
     return forms.get(length_form(value), Range)

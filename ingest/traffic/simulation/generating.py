@@ -110,9 +110,9 @@ def _workload(
     counts = _counted(trace, workload, route, scenario.start)
     o = workload.output
     tiers = _tiers(workload, trace.requests, rng)
-    models = [(name, scenario.seller or _provider(name, scenario, prices))
+    models: list[tuple[str, str]] = [(name, scenario.seller or _provider(name, scenario, prices))
               for name in route.variants]  # fmt: skip
-    answered_by = route.codes.tolist()
+    answered_by: list[int] = route.codes.tolist()
     origin = datetime(scenario.start.year, scenario.start.month, scenario.start.day, tzinfo=UTC)
     assert trace.sessions is not None
     zero = np.zeros(trace.requests, dtype=np.int64)
@@ -247,10 +247,10 @@ def _assemble(
 ) -> Trace:
     """The picked sessions at their new times; a copy shares only what sessions share anyway."""
     order = np.lexsort((library.time_us, codes))
-    first = np.searchsorted(codes[order], np.arange(codes.max() + 2))
+    first = np.searchsorted(codes[order], np.arange(int(codes.max()) + 2))
     lengths = np.diff(first)[picks]
     offsets = np.concatenate(([0], np.cumsum(lengths)))
-    at = np.repeat(first[picks] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    at = np.repeat(first[picks] - offsets[:-1], lengths) + np.arange(int(offsets[-1]))
     rows = order[at]
     copy = np.repeat(np.arange(len(picks)), lengths)
     earliest = library.time_us[order][first[picks]]

@@ -106,7 +106,8 @@ def levers_for(scenario: Scenario, prices: Prices) -> list[Lever]:
     if any(w.failures.retry_rate for w in loads):
         out.append(Lever("no retries", "the cause of retries is removed",
                          each(_set("failures", retry_rate=0))))  # fmt: skip
-    for seller in getattr(prices, "sellers_of", lambda _: [])(scenario.variants[0]):
+    sellers_of: Callable[[str], list[str]] | None = getattr(prices, "sellers_of", None)
+    for seller in sellers_of(scenario.variants[0]) if sellers_of is not None else ():
         out.append(Lever(f"buy from {seller}", "the same variant at another seller's price",
                          lambda s, seller=seller: s.model_copy(update={"seller": seller}),
                          joins=False))  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _SAME_RATE = 0.1
 
 
 # What does not change the sessions themselves, so that they are made once for all variants.
-_IRRELEVANT = {
+_IRRELEVANT: dict[str, Any] = {
     "variant": None, "tiers": {}, "failures": {}, "routing": [], "fallback_variant": None,
     "fallback_rate": None, "labels": [], "can_wait": 0.0, "easy_share": 0.0, "success_rate": 1.0,
 }  # fmt: skip

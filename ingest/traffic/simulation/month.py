@@ -113,7 +113,7 @@ def draw_legs(
         for j, p in enumerate(params):
             if p.kind == "success":
                 continue  # moves what a task costs, not the bill
-            ends = []
+            ends: list[float] = []
             for side in (-Z90, Z90):
                 moved = 0.0
                 for share, leg in g:

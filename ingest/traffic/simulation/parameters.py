@@ -28,6 +28,7 @@ from ingest.traffic.scenarios.scenario import Workload
 from ingest.traffic.simulation.library import beyond_record, month_shape
 from ingest.traffic.simulation.routing import share_place
 from ingest.traffic.simulation.sobol import Z90
+from pricing.json_types import JsonList
 
 # Structural numbers whose effect is not a plain factor: the sessions are made again at both ends.
 STRUCTURAL = (
@@ -185,7 +186,7 @@ def with_number(workload: Workload, place: str, value: object) -> Workload:
         if not parts:
             return value
         head, *rest = parts
-        if isinstance(there, list):
+        if isinstance(there, JsonList):
             at = int(head)
             return [changed(each, rest) if i == at else each for i, each in enumerate(there)]
         return there.model_copy(update={head: changed(getattr(there, head), rest)})

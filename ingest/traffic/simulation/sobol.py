@@ -69,7 +69,7 @@ def sobol(n: int, dimensions: int, seed: int) -> npt.NDArray[np.float64]:
             out[:, d] = (rng.permutation(n) + rng.random(n)) / n
             continue
         v = _scramble(directions(d), rng)
-        points = np.full(n, np.uint64(rng.integers(0, 2**BITS)), dtype=np.uint64)
+        points = np.full(n, np.uint64(rng.integers(0, 1 << BITS)), dtype=np.uint64)
         for k in range(max(n - 1, 1).bit_length()):
             points ^= np.where(gray >> np.uint64(k) & np.uint64(1), v[k], np.uint64(0))
         out[:, d] = (points.astype(np.float64) + 0.5) / 2.0**BITS

@@ -19,6 +19,7 @@ from ingest.traffic.scenarios.numbers import Length, ScenarioError, middle, numb
 from ingest.traffic.scenarios.scenario import Structure, Workload
 from ingest.traffic.simulation.sobol import normal
 from ingest.traffic.traces.trace import Trace
+from pricing.json_types import JsonDict, JsonList
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ def count_file(path: str, variant: str, kind: str = "system") -> int:
             tools = json.loads(text)
         except ValueError:
             tools = None
-        if isinstance(tools, list) and all(isinstance(t, dict) for t in tools):
+        if isinstance(tools, JsonList) and all(isinstance(t, JsonDict) for t in tools):
             request = {**bare, "tools": tools}
     model = variant.rsplit("/", 1)[-1]
     try:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.traces.trace import Trace, TraceError
+from pricing.json_types import JsonDict
 
 
 def read_agent_sessions(path: Path) -> Trace | None:
@@ -41,7 +42,7 @@ def read_agent_sessions(path: Path) -> Trace | None:
             document = json.loads(file.read_text("utf-8"))
         except ValueError as error:
             raise TraceError(f"{file}: not JSON: {error}") from error
-        if not isinstance(document, dict) or "requests" not in document:
+        if not isinstance(document, JsonDict) or "requests" not in document:
             raise TraceError(f"{file}: not a session document (no `requests`)")
         sizes.add(int(document.get("block_size", 64)))
         calls: list[tuple[float, str, int, dict[str, Any]]] = []
@@ -83,7 +84,7 @@ def _is_session(path: Path) -> bool:
         document = json.loads(path.read_text("utf-8"))
     except ValueError:
         return False
-    return isinstance(document, dict) and "requests" in document
+    return isinstance(document, JsonDict) and "requests" in document
 
 
 def _collect(

@@ -22,6 +22,7 @@ import numpy as np
 
 from ingest.traffic.traces.tables import documents, read_bytes
 from ingest.traffic.traces.trace import TraceError
+from pricing.json_types import JsonList
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +42,7 @@ def is_coding_trace(row: Mapping[str, Any]) -> bool:
 
 def is_copilot(row: Mapping[str, Any]) -> bool:
     """Whether a document is a Copilot session."""
-    return isinstance(row.get("turns"), list) and "session_id" in row
+    return isinstance(row.get("turns"), JsonList) and "session_id" in row
 
 
 def shards(folder: Path) -> list[Path]:
@@ -93,8 +94,8 @@ def _table(rows: list[tuple[Any, ...]]) -> pa.Table:
 
 def _session(path: Path, line: int, document: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
     for number, turn in enumerate(document.get("turns") or [], start=1):
-        for call in turn.get("llm_calls") or []:
-            tokens = call.get("tokens") or {}
+        for call in turn.get("llm_calls") or ():
+            tokens: Mapping[str, Any] = call.get("tokens") or {}
             if tokens.get("prompt") is None or tokens.get("completion") is None:
                 raise TraceError(
                     f"{path}, line {line}: a call of turn {number} has no prompt and completion "
@@ -108,7 +109,7 @@ def _session(path: Path, line: int, document: Mapping[str, Any]) -> Iterator[tup
 
 
 def _round(path: Path, line: int, row: Mapping[str, Any]) -> tuple[Any, ...]:
-    stamps = [e.get("timestamp") for e in row.get("timing_events") or [] if e.get("timestamp")]
+    stamps = [e.get("timestamp") for e in row.get("timing_events") or () if e.get("timestamp")]
     at = min(stamps, default=row.get("timestamp"))
     session = "/".join(str(row[k]) for k in ("project", "session_file", "session_id") if row.get(k))
     return (
@@ -145,7 +146,8 @@ def from_tracelab_csv(table: pa.Table) -> pa.Table:
     wait = np.zeros(len(new))
     if "tool_wait_after_ms" in table.column_names:
         wait = np.nan_to_num(table["tool_wait_after_ms"].to_numpy().astype(np.float64))
-    session = table["id"].combine_chunks().dictionary_encode().indices.to_numpy()
+    ids: Any = table["id"]
+    session = ids.combine_chunks().dictionary_encode().indices.to_numpy()
     index = table["round_idx"].to_numpy()
     order = np.lexsort((index, session))
     waited = np.concatenate(([0.0], np.cumsum(wait[order])[:-1]))
@@ -153,7 +155,8 @@ def from_tracelab_csv(table: pa.Table) -> pa.Table:
     base = np.repeat(waited[first], np.diff(np.append(np.flatnonzero(first), len(order))))
     at = np.empty(len(order))
     at[order] = arrival[order] + waited - base
-    return pa.table({
+    columns: dict[str, Any] = {
         "t_ms": at, "input_tokens": new + prefix, "cached_tokens": prefix,
         "output_tokens": table["output_len"], "session": table["id"], "turn": index + 1,
-    })  # fmt: skip
+    }  # fmt: skip
+    return pa.table(columns)

@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ingest.traffic.traces.layouts import OURS, Layout
-from ingest.traffic.traces.tables import is_text, keys_of, lists_in_text, numbers_in_text, plain
+from ingest.traffic.traces.tables import (
+    Column,
+    is_text,
+    keys_of,
+    lists_in_text,
+    numbers_in_text,
+    plain,
+)
 from ingest.traffic.traces.trace import TraceError
 
 if TYPE_CHECKING:
@@ -35,7 +42,7 @@ class Columns:
         self.asked = set(rename)
         self.notes: list[str] = []
 
-    def column(self, ours: str) -> pa.ChunkedArray | None:
+    def column(self, ours: str) -> Column | None:
         """The column that holds ``ours``, or None; TraceError where the map names one not there."""
         theirs = self.names[ours]
         if theirs in self.table.column_names:
@@ -54,8 +61,9 @@ class Columns:
     def time(self) -> IntArray | None:
         """Microseconds. Numbers are seconds (t_s) or milliseconds (t_ms); instants work too."""
         import pyarrow as pa
-        import pyarrow.compute as pc
+        import pyarrow.compute
 
+        pc: Any = pyarrow.compute
         for ours, factor in (("t_s", 1_000_000), ("t_ms", 1_000)):
             column = self.column(ours)
             if column is None:
@@ -76,10 +84,11 @@ class Columns:
                 return values.astype(np.int64) * factor
             if values.dtype.kind != "f" or not np.isfinite(values).all():
                 raise TraceError(f"{self.path}: {self.names[ours]} must be finite numbers")
-            return np.round(values * factor).astype(np.int64)
+            rounded: npt.NDArray[np.float64] = np.round(values * factor)
+            return rounded.astype(np.int64)
         return None
 
-    def no_nulls(self, column: pa.ChunkedArray, ours: str) -> None:
+    def no_nulls(self, column: Column, ours: str) -> None:
         """Raise TraceError at the first empty row."""
         if column.null_count:
             row = column.is_null().to_pylist().index(True) + 1
@@ -118,12 +127,12 @@ class Columns:
             codes = np.unique(codes, return_inverse=True)[1].reshape(-1)
         return codes, names
 
-    def lists(self, column: pa.ChunkedArray, name: str) -> tuple[npt.NDArray[Any], IntArray]:
+    def lists(self, column: Column, name: str) -> tuple[npt.NDArray[Any], IntArray]:
         """A list column as flat values and offsets (a missing list is an empty one)."""
         import pyarrow as pa
 
-        array = column.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
+        array: Column = column.combine_chunks()
+        if hasattr(array, "chunks"):
             array = pa.concat_arrays(array.chunks)
         if pa.types.is_null(array.type):
             return np.zeros(0, dtype=np.int64), np.zeros(len(array) + 1, dtype=np.int64)

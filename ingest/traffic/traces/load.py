@@ -145,7 +145,7 @@ class _Reader(Columns):
             time = np.zeros(self.table.num_rows, dtype=np.int64)
             self.notes.append("a batch without times: all requests are at one moment")
             if lacking == ["output_tokens"]:
-                lacking = []
+                lacking: list[str] = []
                 self.notes.append("no output lengths: output is counted as 0, costs are of input")
         if time is None:
             lacking.insert(0, "t_s (or t_ms)")

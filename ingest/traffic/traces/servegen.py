@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ingest.traffic.traces.tables import read_table
+from ingest.traffic.traces.tables import Column, read_table
 from ingest.traffic.traces.trace import Trace, TraceError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _sibling(path: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
+def _codes(column: Column) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:
     coded = column.combine_chunks().dictionary_encode()
     names = tuple(str(v) for v in coded.dictionary.to_pylist())
     return coded.indices.to_numpy().astype(np.int64), names

@@ -215,12 +215,13 @@ def write_trace(trace: Trace, path: str | Path) -> None:
     }
     if trace.reasoning_tokens is not None:
         columns["reasoning_tokens"] = trace.reasoning_tokens
+    lists: Any = pa.LargeListArray
     if trace.ids is not None and trace.offsets is not None:
         cuts = pa.array(trace.offsets, pa.int64())
-        columns["hash_ids"] = pa.LargeListArray.from_arrays(cuts, pa.array(trace.ids))
+        columns["hash_ids"] = lists.from_arrays(cuts, pa.array(trace.ids))
         if trace.block_tokens is not None:
             flat = pa.array(trace.block_tokens, pa.int64())
-            columns["block_tokens"] = pa.LargeListArray.from_arrays(cuts, flat)
+            columns["block_tokens"] = lists.from_arrays(cuts, flat)
     if trace.turns is not None:
         columns["turn"] = trace.turns
     if trace.sessions is not None:
@@ -231,6 +232,6 @@ def write_trace(trace: Trace, path: str | Path) -> None:
         if codes is not None and names:
             columns[name] = np.array(names, dtype=object)[codes]
     try:
-        pq.write_table(pa.table(columns), path, compression="zstd")
+        pq.write_table(pa.table(columns), path, compression="zstd")  # pyright: ignore[reportUnknownMemberType]
     except OSError as error:
         raise TraceError(f"{path}: cannot be written: {error}") from error

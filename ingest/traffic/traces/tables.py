@@ -11,12 +11,16 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ingest.traffic.traces.trace import TraceError
+from pricing.json_types import JsonDict, JsonList
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Column: TypeAlias = Any
+"""An Arrow column (`pa.ChunkedArray` or `pa.Array`): what it holds is asked, never declared."""
 
 _GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 _JSON_BLOCK = 64 << 20
@@ -46,7 +50,7 @@ def read_table(path: Path, data: bytes | None = None) -> pa.Table:
         import pyarrow.parquet as pq
 
         try:
-            return pq.read_table(pa.BufferReader(data))
+            return pq.read_table(pa.BufferReader(data))  # pyright: ignore[reportUnknownMemberType]
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
             raise TraceError(f"{path}: cannot be read as a trace: {error}") from error
     start = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
@@ -86,7 +90,7 @@ def documents(path: Path, data: bytes) -> Iterator[dict[str, Any]]:
         except ValueError as error:
             raise TraceError(f"{path}: cannot be read as a trace: not JSON ({error})") from error
         for place, row in enumerate(rows, start=1):
-            if not isinstance(row, dict):
+            if not isinstance(row, JsonDict):
                 raise TraceError(f"{path}: cannot be read as a trace: row {place} is no object")
             yield row
         return
@@ -99,7 +103,7 @@ def documents(path: Path, data: bytes) -> Iterator[dict[str, Any]]:
             raise TraceError(
                 f"{path}: cannot be read as a trace: line {place} is not JSON ({error})"
             ) from error
-        if not isinstance(row, dict):
+        if not isinstance(row, JsonDict):
             raise TraceError(f"{path}: cannot be read as a trace: line {place} is not an object")
         yield row
 
@@ -109,9 +113,12 @@ def _rounded_ids(table: pa.Table) -> bool:
     import pyarrow as pa
 
     return any(
-        pa.types.is_list(field.type) and pa.types.is_floating(field.type.value_type)
-        for field in table.schema
+        pa.types.is_list(kind) and pa.types.is_floating(kind.value_type) for kind in _kinds(table)
     )
+
+
+def _kinds(table: Any) -> list[Any]:
+    return [field.type for field in table.schema]
 
 
 def _from_rows(path: Path, rows: list[dict[str, Any]]) -> pa.Table:
@@ -132,7 +139,7 @@ def _from_rows(path: Path, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def _texts(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, JsonList):
         return [None if v is None else str(v) for v in value]
     if value is None or isinstance(value, str):
         return value
@@ -146,14 +153,14 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
-def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def plain(column: Column) -> Column:
     """A column of categories as the values they stand for; any other as it is."""
     import pyarrow as pa
 
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def keys_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def keys_of(column: Column) -> Column:
     """A column to tell rows apart by: objects and lists as their JSON, anything else as it is."""
     import pyarrow as pa
 
@@ -166,11 +173,12 @@ def keys_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
     )
 
 
-def numbers_in_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def numbers_in_text(column: Column) -> Column:
     """Numbers written as text, as numbers; any other text as it is."""
     import pyarrow as pa
-    import pyarrow.compute as pc
+    import pyarrow.compute
 
+    pc: Any = pyarrow.compute
     for kind in (pa.int64(), pa.float64()):
         try:
             return pc.cast(column, kind)
@@ -179,7 +187,7 @@ def numbers_in_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def lists_in_text(array: pa.Array, path: Path, name: str) -> pa.Array:
+def lists_in_text(array: Column, path: Path, name: str) -> Column:
     """Lists that a CSV holds as text: `[1, 2]`, `1 2`, `1;2` or `1,2`; an empty cell is no ids."""
     import pyarrow as pa
 
