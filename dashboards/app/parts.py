@@ -215,8 +215,8 @@ def table(
 ) -> Any:
     """A table with its CSV download; `name` names the file, `alt` tells a screen reader. `even`
     gives all amounts as many decimals, where they are there to be compared."""
-    draw: Any = st.dataframe  # pyright: ignore[reportUnknownMemberType]
-    shown = draw(
+    streamlit: Any = st  # its `dataframe` leaves an array's type open
+    shown = streamlit.dataframe(
         arrow(rows, columns),
         column_config=configuration(rows, columns, even=even),
         hide_index=True,

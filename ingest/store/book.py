@@ -206,7 +206,7 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
     """Rows as an Arrow table with the columns' types: far faster to insert than row by row."""
     import pyarrow as pa
 
-    alias: Any = pa.type_for_alias  # its stub knows one name
+    arrow: Any = pa  # the stub of `type_for_alias` knows one name
     arrays: list[pa.Array[Any]] = []
     by_column: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ([] for _ in columns)
     for (_, kind), values in zip(columns, by_column, strict=True):
@@ -224,8 +224,7 @@ def arrow_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]
                 )
             )
         else:
-            made: Any = pa.array(values, alias(_ARROW[base]))
-            arrays.append(made)
+            arrays.append(arrow.array(values, arrow.type_for_alias(_ARROW[base])))
     return pa.table(arrays, names=[name for name, _ in columns])
 
 

@@ -79,13 +79,12 @@ class Columns:
             if pa.types.is_timestamp(column.type):
                 micro = pc.cast(column, pa.timestamp("us"), safe=False)
                 return pc.cast(micro, pa.int64()).to_numpy().astype(np.int64)
-            values = column.to_numpy()
+            values: npt.NDArray[Any] = column.to_numpy()
             if values.dtype.kind in "iu":
                 return values.astype(np.int64) * factor
             if values.dtype.kind != "f" or not np.isfinite(values).all():
                 raise TraceError(f"{self.path}: {self.names[ours]} must be finite numbers")
-            rounded: npt.NDArray[np.float64] = np.round(values * factor)
-            return rounded.astype(np.int64)
+            return np.round(values * factor).astype(np.int64)
         return None
 
     def no_nulls(self, column: Column, ours: str) -> None:
