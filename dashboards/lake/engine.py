@@ -142,30 +142,10 @@ def _duckdb(folder: LakeFolder, batches: list[Batch], paths: list[str]) -> tuple
     # The wheel's DuckDB has no reader for object stores: Arrow has.
     full = [folder.full(path) for path in paths]
     files = ds.dataset(
-        full, schema=_columns(folder, batches), format="parquet", filesystem=folder.files
+        full, schema=folder.columns(batches), format="parquet", filesystem=folder.files
     )
     con.con.register("usage", files)
     return con, con.table("usage")
-
-
-def _columns(folder: LakeFolder, batches: list[Batch]) -> pa.Schema:
-    """The columns of all the files together, or the first file's would stand for all. Batches say
-    them; only the files of those that do not are opened (one request each, one after another)."""
-    import pyarrow as pa
-
-    ds: Any = import_module("pyarrow.dataset")
-    stated = {name: folder.schema(name) for name in {b.schema for b in batches if b.schema}}
-    found = [schema for schema in stated.values() if schema is not None]
-    silent = [
-        folder.full(path)
-        for batch in batches
-        if batch.schema is None or stated[batch.schema] is None
-        for path in batch.usage
-    ]
-    if silent:
-        files = ds.dataset(silent, format="parquet", filesystem=folder.files)
-        found += [part.physical_schema.remove_metadata() for part in files.get_fragments()]
-    return pa.unify_schemas(found)
 
 
 def _listens(address: str) -> None:

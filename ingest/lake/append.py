@@ -83,10 +83,11 @@ def _append(con: Any, folder: LakeFolder, name: str, report: FileReport) -> None
     """Write what is staged as one batch, each call of it once."""
     load.best_of_batch(con, 0)
     columns = ", ".join(f"u.{c}" for c in COLUMNS if c != "kinds")
+    # `kinds` is as wide as a store's: engines that unite files want one type a column.
     # Sorted once: the query of a date then reads that date's rows only.
     con.execute(
-        f"CREATE OR REPLACE TEMPORARY TABLE sorted AS SELECT {columns}, {sql.kinds()} AS kinds"
-        " FROM best AS u ORDER BY u.occurred_at, u.call_key"
+        f"CREATE OR REPLACE TEMPORARY TABLE sorted AS SELECT {columns},"
+        f" ({sql.kinds()})::BIGINT AS kinds FROM best AS u ORDER BY u.occurred_at, u.call_key"
     )
     con.execute("DROP TABLE best")
     dates = con.execute(

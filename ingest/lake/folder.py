@@ -18,10 +18,11 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,26 @@ class LakeFolder:
             with self._whole(path) as draft, self.files.open_output_stream(draft) as stream:
                 stream.write(text)
         return name
+
+    def columns(self, batches: Sequence[Batch]) -> pa.Schema:
+        """The columns of all the batches' usage together. Batches say them; only the files of those
+        that do not, written by an older program, are opened (one request each, one by one)."""
+        import pyarrow as pa
+
+        ds: Any = import_module("pyarrow.dataset")
+        stated = {name: self.schema(name) for name in {b.schema for b in batches if b.schema}}
+        found = [schema for schema in stated.values() if schema is not None]
+        silent = [
+            self.full(path)
+            for batch in batches
+            if batch.schema is None or stated[batch.schema] is None
+            for path in batch.usage
+        ]
+        if silent:
+            files = ds.dataset(silent, format="parquet", filesystem=self.files)
+            found += [part.physical_schema.remove_metadata() for part in files.get_fragments()]
+        # Logs once wrote `kinds` narrower than stores did.
+        return pa.unify_schemas(found, promote_options="permissive")
 
     def commit(self, batch: Batch) -> None:
         """Make a batch count, at once and as a whole, in place of the one of its name."""

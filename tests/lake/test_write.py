@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ingest import fast
@@ -340,3 +342,44 @@ def test_the_commands(tokenbooks: Run, demo_db: Path, workdir: Path) -> None:
     ):
         code, _, err = tokenbooks(*wrong)
         assert (code, why in err) == (2, True), (wrong, err)
+
+
+def test_the_columns_of_a_lake_are_known_without_opening_its_files(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    log = tmp_path / "a.jsonl"
+    log.write_text(body(1, MIDNIGHT) + "\n")
+    store = open_store(tmp_path / "t.duckdb")
+    import_paths(store, default_catalogue(), [log])
+    export_store(store, lake)
+    store.close()
+    log.write_text(body(2, MIDNIGHT + 86_400) + "\n")
+    ingest_to_lake(lake, [log])
+    folder = LakeFolder(lake)
+    stated = folder.columns(folder.batches())
+    usage = list((lake / "usage").rglob("*.parquet"))
+    assert len(usage) == 2 and len(list((lake / "schemas").iterdir())) == 1
+    assert [pq.read_schema(p).remove_metadata().equals(stated) for p in usage] == [True, True]
+    held = [p.read_bytes() for p in usage]
+    for path in usage:
+        path.write_bytes(b"not opened")
+    assert folder.columns(folder.batches()).equals(stated)
+    for path, content in zip(usage, held, strict=True):
+        path.write_bytes(content)
+
+    # What an older program wrote says nothing of its columns: its files do, and only they.
+    for batch in (lake / "batches").glob("log-*.json"):
+        text = json.loads(batch.read_text())
+        del text["schema"]
+        batch.write_text(json.dumps(text))
+    (older,) = [p for p in usage if p.name.startswith("log-")]
+    rows = pq.read_table(older, partitioning=None)
+    narrow = rows.set_column(
+        rows.column_names.index("kinds"), "kinds", rows["kinds"].cast(pa.int32())
+    )
+    pq.write_table(narrow.append_column("once", pa.array([7])), older)
+    found = folder.columns(folder.batches())
+    assert found.names == [*stated.names, "once"]
+    assert found.field("kinds").type == pa.int64()
+    # A lake whose columns are lost is read like an older one.
+    next((lake / "schemas").iterdir()).unlink()
+    assert folder.columns(folder.batches()).names == [*stated.names, "once"]
