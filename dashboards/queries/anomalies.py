@@ -94,7 +94,7 @@ class Found:
     announced: tuple[tuple[Anomaly, str], ...]
     days: int
     """Days of history the search had."""
-    cost: Mapping[date, int] = field(default_factory=dict)
+    cost: Mapping[date, int] = field(default_factory=dict[date, int])
     """Pico-dollars of everything in scope, by day, from `HISTORY_DAYS` before `since` on."""
 
 
