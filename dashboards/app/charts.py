@@ -40,9 +40,9 @@ Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
 def legible(drawing: Drawing) -> Drawing:
     """The same chart for a page: its axes and legends in the colour of the page's text (the theme's
     own grey is below 4.5 to 1 on white)."""
-    return drawing.configure_axis(labelColor=TEXT, titleColor=TEXT).configure_legend(
-        labelColor=TEXT, titleColor=TEXT
-    )
+    chart: Any = drawing  # Altair's own signatures leave types open
+    colours = {"labelColor": TEXT, "titleColor": TEXT}
+    return chart.configure_axis(**colours).configure_legend(**colours)
 
 
 def colours(order: Sequence[str], shown: Sequence[str]) -> tuple[list[str], list[str]]:
