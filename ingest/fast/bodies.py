@@ -1,105 +1,37 @@
 """Bodies in SQL: what `ingest.readers.bodies` says of Chat Completions, Responses and Messages.
 
-A file's *layout* is either the plain body a line, or a body under `response` with the request and
-the log's own fields beside it. `parse_query` takes a chunk of lines apart: each line's shape
-(`ingest.fast.shapes`) and its cells, as JSON text. `staging_query` makes staging rows of them once
-the shapes are judged: the arithmetic of the three APIs, the id, the time, and the labels.
+`parse_query` takes a chunk of lines apart: each line's shape (`ingest.fast.shapes`) and its cells,
+as JSON text. `staging_query` makes staging rows of the lines whose shapes are judged: the
+arithmetic of the three APIs, the id, the time, and the labels. Both look at the paths of a scope
+(`ingest.fast.layouts`) and at no other.
 
 | | inside input | beside input |
 | --- | --- | --- |
 | Chat, Responses | cached, written, audio, image | |
 | Messages | | cached, written |
 
-    con.execute(f"CREATE TEMP TABLE bodies AS {parse_query(layout)}")
-    con.execute(f"INSERT INTO stage {staging_query(layout, …)}")
+    con.execute(f"CREATE TEMP TABLE bodies AS {parse_query(Scope(layout))}")
+    con.execute(f"INSERT INTO stage {staging_query(Scope(layout), 'bodies', …)}")
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
 
 from ingest.fast import cells as plain
-from ingest.fast.cells import Cell, literal
-from ingest.fast.lines import SOUND, member
+from ingest.fast.cells import ABSENT, Cell, Value, literal
+from ingest.fast.layouts import Scope, place_paths
+from ingest.fast.lines import SOUND
 from ingest.fast.shapes import COLUMNS
 from ingest.fast.staging import Row, query
-from ingest.fast.tables import call_key
+from ingest.fast.tables import call_key, coalesce
 from ingest.readers.base import SHORT_ID
 from ingest.readers.wrapping import DIMENSION_KEYS, DURATION_KEYS, SESSION_KEYS, TIME_KEYS
 from ingest.record import DIMENSIONS
 
-Layout = Literal["plain", "pair"]
-
-
-def _leaves(*names: str) -> dict[str, Any]:
-    return dict.fromkeys(names, "JSON")
-
-
-_INPUT = _leaves("cached_tokens", "cache_write_tokens", "audio_tokens", "image_tokens") | {
-    "cache_write_tokens_details": _leaves("ttl_30m_tokens", "ttl_12h_tokens")
-}
-_OUTPUT = _leaves("reasoning_tokens", "thinking_tokens", "audio_tokens")
-_USAGE = _leaves(
-    "prompt_tokens", "completion_tokens", "total_tokens", "input_tokens", "output_tokens",
-    "prompt_cache_hit_tokens", "prompt_cache_miss_tokens", "cache_read_input_tokens",
-    "cache_creation_input_tokens", "service_tier", "inference_geo", "speed", "cost", "iterations",
-) | {
-    "prompt_tokens_details": _INPUT,
-    "input_tokens_details": _INPUT,
-    "completion_tokens_details": _OUTPUT,
-    "output_tokens_details": _OUTPUT,
-    "cache_creation": _leaves("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens"),
-    "server_tool_use": _leaves("web_search_requests"),
-}  # fmt: skip
-_BODY = _leaves(
-    "id", "object", "type", "role", "status", "created", "created_at", "model", "service_tier",
-    "reasoning", "reasoning_effort", "provider", "metadata", "tool_usage", "conversation",
-) | {"usage": _USAGE}  # fmt: skip
-_REQUEST = _leaves("url", "uri", "model", "service_tier", "reasoning_effort", "reasoning")
-_BESIDE = _leaves(*DIMENSION_KEYS, *SESSION_KEYS, *DURATION_KEYS, *TIME_KEYS, "url", "seller")
-_AROUND = _BESIDE | _leaves("provider", "vendor", "metadata", "tags", "labels", "object", "type")
-
-_STRUCTURES: dict[Layout, dict[str, Any]] = {
-    "plain": {**_BODY, **_BESIDE},
-    "pair": {**_AROUND, "request": _REQUEST, "response": _BODY | _leaves("content", "text")},
-}
-_WITHIN: dict[Layout, tuple[str, ...]] = {"plain": (), "pair": ("response",)}
-_PLACES: dict[Layout, dict[str, tuple[str, ...]]] = {
-    layout: {
-        "top": (),
-        **({"request": ("request",), "body": body} if body else {}),
-        "usage": (*body, "usage"),
-        "input": (*body, "usage", "prompt_tokens_details"),
-        "input:2": (*body, "usage", "input_tokens_details"),
-        "writes": (*body, "usage", "prompt_tokens_details", "cache_write_tokens_details"),
-        "writes:2": (*body, "usage", "input_tokens_details", "cache_write_tokens_details"),
-        "output": (*body, "usage", "completion_tokens_details"),
-        "output:2": (*body, "usage", "output_tokens_details"),
-        "creation": (*body, "usage", "cache_creation"),
-        "tools": (*body, "usage", "server_tool_use"),
-    }
-    for layout, body in _WITHIN.items()
-}  # fmt: skip
-_METADATA: dict[Layout, tuple[str, ...]] = {
-    "plain": ("metadata",),
-    "pair": ("metadata", "tags", "labels", "response.metadata"),
-}
-# The values that decide how a line is read: part of its shape.
-_BODY_DECIDES = (
-    "object", "type", "role", "status", "model", "service_tier", "reasoning", "reasoning_effort",
-    "provider", "tool_usage", "usage.service_tier", "usage.inference_geo", "usage.speed",
-    "metadata",
-)  # fmt: skip
-_DECIDING: dict[Layout, tuple[str, ...]] = {
-    "plain": (*_BODY_DECIDES, "url", "seller"),
-    "pair": (
-        *(f"response.{name}" for name in _BODY_DECIDES), *(f"request.{name}" for name in _REQUEST),
-        "url", "provider", "vendor", "seller", "metadata", "tags", "labels", "object", "type",
-    ),
-}  # fmt: skip
 _IDS = ("gen-", "resp_", "msg_bdrk_", "msg_vrtx_", "msg_")
 """Beginnings of ids that tell more than who made them."""
 
@@ -109,63 +41,52 @@ _LONGEST = 400
 TAG_LABELS = tuple(n for n in DIMENSION_KEYS if n not in (*DIMENSIONS, "env"))
 
 
-def place_names(layout: Layout) -> tuple[str, ...]:
-    """The places whose keys `parse_query` lists, in the order of its lists."""
-    return tuple(name.partition(":")[0] for name in _PLACES[layout])
-
-
-def known_keys(layout: Layout) -> dict[str, set[str]]:
-    """The keys that are taken out at each place."""
-    found: dict[str, set[str]] = {}
-    for name, path in _PLACES[layout].items():
-        structure: Any = _STRUCTURES[layout]
-        for step in path:
-            structure = structure[step]
-        found.setdefault(name.partition(":")[0], set()).update(structure)
-    if layout == "pair":
-        found["body"] |= {"request_id"}
-    return found
-
-
-def _at(path: str, root: str = "j") -> str:
-    """The JSON text at a path of the parsed line."""
-    sql = root
-    for step in path.split("."):
-        sql = member(sql, step)
-    return f"CAST({sql} AS VARCHAR)"
-
-
 # A wrapped body's `content` may be a saved stream: unless its blocks are a message's own.
 _BLOCKS = (
     "text", "thinking", "redacted_thinking", "tool_use", "server_tool_use",
     "web_search_tool_result",
 )  # fmt: skip
-_CONTENT, _TEXT, _ASKED = _at("response.content"), _at("response.text"), "text -> '$.request'"
-_NO_STREAM = (
-    f"({_CONTENT} IS NULL OR (starts_with({_CONTENT}, '[')"
-    f" AND list_has_all([{', '.join(map(literal, _BLOCKS))}],"
-    f" json_extract_string({_CONTENT}, '$[*].type'))"
-    f" AND len(json_extract_string({_CONTENT}, '$[*].type')) = json_array_length({_CONTENT})"
-    f" AND NOT regexp_matches({_CONTENT}, '\"(choices|candidates|object|metadata"
-    "|usage[A-Za-z_]*|internal[A-Za-z]*|(message|content|model)[A-Z][A-Za-z]*|[a-z]+Exception)\":')))"
-    f" AND ({_TEXT} IS NULL OR starts_with({_TEXT}, '{{'))"
-    f" AND coalesce(json_type({_ASKED}), 'OBJECT') IN ('OBJECT', 'NULL')"
-)
 
 
-def parse_query(layout: Layout) -> str:
+def _no_stream(scope: Scope) -> str:
+    content, text = scope.at("response.content"), scope.at("response.text")
+    found = (
+        f"({content} IS NULL OR (starts_with({content}, '[')"
+        f" AND list_has_all([{', '.join(map(literal, _BLOCKS))}],"
+        f" json_extract_string({content}, '$[*].type'))"
+        f" AND len(json_extract_string({content}, '$[*].type')) = json_array_length({content})"
+        f" AND NOT regexp_matches({content}, '\"(choices|candidates|object|metadata"
+        "|usage[A-Za-z_]*|internal[A-Za-z]*|(message|content|model)[A-Z][A-Za-z]*"
+        "|[a-z]+Exception)\":')))"
+        f" AND ({text} IS NULL OR starts_with({text}, '{{'))"
+    )
+    if scope.has("request"):
+        found += (
+            " AND coalesce(json_type(text -> '$.request'), 'OBJECT') IN ('OBJECT', 'NULL')"
+        )
+    return found
+
+
+def parse_query(scope: Scope) -> str:
     """SELECT of the sound lines of the relation `lines`: `line`, `shape` (NULL: none that can be
-    judged), the lists of keys, whether there is metadata, and the parsed line as a struct."""
-    structure = literal(json.dumps(_STRUCTURES[layout]))
+    judged), the lists of keys, whether there is metadata, and the parsed line as a struct.
+
+    A line's shape is the same text whatever the scope, as long as it has no paths beyond it.
+    """
+    structure = literal(json.dumps(scope.structure()))
     paths = ", ".join(
-        literal("$" + "".join(f".{step}" for step in path)) for path in _PLACES[layout].values()
+        literal("$" + "".join(f".{step}" for step in path)) for path in place_paths(scope.layout)
     )
-    deciding = [f"coalesce({_at(path)}, chr(1))" for path in _DECIDING[layout]]
-    body = "response." if layout == "pair" else ""
+    there = [scope.at(path) for path in scope.deciding if scope.has(path)]
+    deciding = [
+        f"coalesce({scope.at(path)}, chr(1))" if scope.has(path) else "chr(1)"
+        for path in scope.deciding
+    ]
     kind = " ".join(
-        f"WHEN starts_with({_at(body + 'id')}, '\"{prefix}') THEN '{prefix}'" for prefix in _IDS
+        f"WHEN starts_with({scope.at(scope.body + 'id')}, '\"{prefix}') THEN '{prefix}'"
+        for prefix in _IDS
     )
-    long = " OR ".join(f"strlen({d}) > {_LONGEST}" for d in deciding)
+    long = " OR ".join(f"coalesce(strlen({d}) > {_LONGEST}, false)" for d in there) or "false"
     # Azure marks its answers inside `choices`, which are not looked into: unless the top says so.
     azure = (
         "contains(text, 'content_filter_results')"
@@ -174,11 +95,11 @@ def parse_query(layout: Layout) -> str:
     hidden = r"regexp_matches(text, '\\u00[4-7]')"
     # Searches are counted from the output, which is not looked into.
     hidden += " OR contains(text, '_search_call\"')"
-    if layout == "pair":
-        hidden += f" OR NOT ({_NO_STREAM})"
-    meta = " OR ".join(f"coalesce({_at(path)}, '{{}}') <> '{{}}'" for path in _METADATA[layout])
+    if scope.layout == "pair":
+        hidden += f" OR NOT ({_no_stream(scope)})"
+    meta = [f"coalesce({scope.at(p)}, '{{}}') <> '{{}}'" for p in scope.metadata if scope.has(p)]
     return (
-        f"SELECT line, keys, {meta} AS metadata, j,"
+        f"SELECT line, keys, {' OR '.join(meta) or 'false'} AS metadata, j,"
         f" CASE WHEN text IS NOT NULL AND NOT ({long} OR ({azure}) OR {hidden})"
         " THEN concat_ws(chr(2),"
         f" CAST(to_json(keys) AS VARCHAR), CASE {kind} ELSE '' END, {', '.join(deciding)})"
@@ -189,24 +110,32 @@ def parse_query(layout: Layout) -> str:
 
 
 def staging_query(
-    layout: Layout,
+    scope: Scope,
+    bodies: str,
     assumed_time: datetime,
     stamps: Mapping[str, str],
     *,
     ascii_only: bool,
     where: str = "true",
 ) -> str:
-    """SELECT of staging rows of the plain lines of `bodies` whose shape is in `shapes`."""
+    """SELECT of staging rows of the plain lines of `bodies` (what `parse_query` gives of the same
+    scope: a relation's name or the query in brackets) whose shape is in `shapes`."""
     row = Row()
-    body = "response." if layout == "pair" else ""
+    body = scope.body
     usage = f"{body}usage."
 
-    def cell(*paths: str) -> Cell:
-        cells = [_at(path, "c.j") for path in paths]
+    def cell(*paths: str) -> Cell | None:
+        cells = [scope.at(path, "c.j") for path in paths if scope.has(path)]
+        if not cells:
+            return None
         return Cell(f"coalesce({', '.join(cells)})" if len(cells) > 1 else cells[0], "json")
 
+    def let(name: str, rule: Callable[[Cell], Value], *paths: str) -> str:
+        found = cell(*paths)
+        return row.let(name, ABSENT if found is None else rule(found))
+
     def count(name: str, *paths: str) -> str:
-        return row.let(name, plain.count(cell(*(usage + p for p in paths))))
+        return let(name, plain.count, *(usage + p for p in paths))
 
     into = ("prompt_tokens_details.", "input_tokens_details.")
     out = ("completion_tokens_details.", "output_tokens_details.")
@@ -236,7 +165,7 @@ def staging_query(
     searches = count("searches", "server_tool_use.web_search_requests")
 
     known = " + ".join(f"coalesce({w}, 0)" for w in lives.values())
-    rest = (
+    rest = "NULL" if written == "NULL" else (
         f"CASE WHEN {written} > {known} OR ({written} IS NOT NULL AND"
         f" coalesce({', '.join(lives.values())}) IS NULL) THEN {written} - ({known}) END"
     )
@@ -265,48 +194,48 @@ def staging_query(
             "output_text": f"{output} - {spoken}",
             "reasoning": reasoning,
             "output_audio": audio_out,
-            "web_search": f"coalesce({searches}, s_search)",
+            "web_search": coalesce(searches, "s_search"),
         }
     )
     row.total(total)
-    row.set("source_cost_usd", row.let("cost", plain.money(cell(usage + "cost"))))
-    iterations = cell(usage + "iterations").sql
-    row.checks.append(f"({iterations} IS NULL OR {iterations} = '[]')")
-    row.checks.append(f"{cell(body + 'conversation').sql} IS NULL")
+    row.set("source_cost_usd", let("cost", plain.money, usage + "cost"))
+    iterations = cell(usage + "iterations")
+    if iterations is not None:
+        row.checks.append(f"({iterations.sql} IS NULL OR {iterations.sql} = '[]')")
+    conversation = cell(body + "conversation")
+    if conversation is not None:
+        row.checks.append(f"{conversation.sql} IS NULL")
 
-    names = {"created": cell(body + "created"), "created_at": cell(body + "created_at")}
-    created = {n: row.let(n, plain.instant(c)) for n, c in names.items()}
+    created = {n: let(n, plain.instant, body + n) for n in ("created", "created_at")}
     times = [f"CASE WHEN chat THEN {created['created']} ELSE {created['created_at']} END"]
-    times += [row.let(f"time{n}", plain.instant(cell(k))) for n, k in enumerate(TIME_KEYS)]
-    at = f"coalesce({', '.join(times)})"
+    times += [let(f"time{n}", plain.instant, key) for n, key in enumerate(TIME_KEYS)]
+    at = coalesce(*times)
     row.set("occurred_at", f"coalesce({at}, TIMESTAMP '{assumed_time.isoformat(' ')}')")
     row.set("time_assumed", f"{at} IS NULL")
 
-    def label(name: str) -> str:
-        return row.let(f"l_{name}", plain.label(cell(name), ascii_only=ascii_only))
-
-    labels = {name: label(name) for name in (*DIMENSION_KEYS, *SESSION_KEYS)}
-    spans = [row.let(f"d_{n}", plain.count(cell(n))) for n in reversed(DURATION_KEYS)]
-    row.set("latency_ms", f"coalesce({', '.join(spans)})")
-    row.set("session", f"coalesce({', '.join(labels[n] for n in SESSION_KEYS)})")
-    everything = ", ".join(labels[n] for n in DIMENSION_KEYS)
-    row.need(f"(NOT metadata OR coalesce({everything}) IS NULL)")
+    label = partial(plain.label, ascii_only=ascii_only)
+    labels = {name: let(f"l_{name}", label, name) for name in (*DIMENSION_KEYS, *SESSION_KEYS)}
+    spans = [let(f"d_{n}", plain.count, n) for n in reversed(DURATION_KEYS)]
+    row.set("latency_ms", coalesce(*spans))
+    row.set("session", coalesce(*(labels[n] for n in SESSION_KEYS)))
+    row.need(f"(NOT metadata OR {coalesce(*(labels[n] for n in DIMENSION_KEYS))} IS NULL)")
     for name in DIMENSIONS:
-        own = f"{labels['env']}, {labels[name]}" if name == "environment" else labels[name]
-        row.set(name, f"coalesce({own}, s_{name})")
+        own = (labels["env"], labels[name]) if name == "environment" else (labels[name],)
+        row.set(name, coalesce(*own, f"s_{name}"))
     row.tags("s_tags")
     for name in TAG_LABELS:
-        row.tag(name, labels[name])
+        if labels[name] != "NULL":
+            row.tag(name, labels[name])
 
-    response = row.let("id", plain.text(cell(body + "id"), ascii_only=ascii_only))
-    row.need(f"length({response}) >= {SHORT_ID}")
-    row.key(call_key("s_provider", response))
+    response = let("id", partial(plain.text, ascii_only=ascii_only), body + "id")
+    row.need(f"length(CAST({response} AS VARCHAR)) >= {SHORT_ID}")
+    row.key(call_key("s_provider", f"CAST({response} AS VARCHAR)"))
     for column, name in _FROM_SHAPE.items():
         row.set(column, name)
     for name in ("metadata", *(name for name, _ in COLUMNS[1:])):
         row.steps[name] = f"c.{name}"
     source = (
-        f"(SELECT b.line, b.j, b.metadata, s.* EXCLUDE (shape) FROM bodies AS b"
+        f"(SELECT b.line, b.j, b.metadata, s.* EXCLUDE (shape) FROM {bodies} AS b"
         f" JOIN shapes AS s ON s.shape = b.shape WHERE s.inclusive IS NOT NULL AND {where}) AS c"
     )
     return query(row, stamps, source)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ingest.fast import chunks, lines
-from ingest.fast.bodies import Layout
 from ingest.fast.chunks import Staged
 from ingest.fast.judged import Judged
+from ingest.fast.layouts import Layout
 from ingest.fast.tables import TableShape, table_query, wanted_columns
 from ingest.files import BadLine, Source, utf16
 from ingest.readers.base import ReadContext
@@ -128,9 +128,7 @@ class Bulk(RowSource):
         assert self.con is not None
         last = block.first + block.count - 1
         if self.judged is not None:
-            parsed = self.judged.take_apart(self.con, table, block)
-            query = self.judged.query(block)
-            return self._insert(query, block.count, block.first, last, bodies=parsed)
+            return self._stage_bodies(self.judged, table, block)
         assert self.shape is not None
         wanted = wanted_columns(self.shape)
         found = lines.usable(lines.key_lists(self.con, table), wanted)
@@ -140,6 +138,20 @@ class Bulk(RowSource):
             self.shape, found.cells, lines.parsed(found), ascii_only=block.unescaped
         )
         return self._insert(query, block.count, block.first, last, lines=table)
+
+    def _stage_bodies(self, judged: Judged, table: pa.Table, block: chunks.Block) -> Staged:
+        assert self.con is not None
+        last = block.first + block.count - 1
+        query = judged.quick(block)
+        if query is not None:
+            staged = self._insert(query, block.count, block.first, last, lines=table)
+            if len(staged) == block.count:
+                return staged
+            left = [n for n in range(block.count) if block.first + n not in staged]
+            table = table.take(left)
+        parsed = judged.take_apart(self.con, table, block)
+        query = judged.query(block)
+        return self._insert(query, len(table), block.first, last, bodies=parsed)
 
     # --- rows of tables ---------------------------------------------------------------------
 

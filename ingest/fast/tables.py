@@ -77,24 +77,24 @@ def table_query(
         row.need(f"({whole} IS NULL OR {uncached} IS NOT NULL OR {parts} <= {whole})")
         if beside != "NULL":
             row.need(f"({whole} IS NULL OR {beside} IS NULL)")
-        counts["input_uncached"] = _coalesce(uncached, f"{whole} - {parts}")
+        counts["input_uncached"] = coalesce(uncached, f"{whole} - {parts}")
     if beside != "NULL":
-        counts["input_uncached"] = _coalesce(counts["input_uncached"], beside)
+        counts["input_uncached"] = coalesce(counts["input_uncached"], beside)
     if output != "NULL":
         parts = _sum(counts[m] for m in OUTPUT if m != "output_text")
         row.need(
             f"({output} IS NULL OR {counts['output_text']} IS NOT NULL OR {parts} <= {output})"
         )
-        counts["output_text"] = _coalesce(counts["output_text"], f"{output} - {parts}")
+        counts["output_text"] = coalesce(counts["output_text"], f"{output} - {parts}")
     row.counts(counts)
     stated, total = count("total_reported"), count("total")
-    row.total(_coalesce(row.let("stated", stated), row.let("total", total)))
+    row.total(coalesce(row.let("stated", stated), row.let("total", total)))
 
     when = cell("occurred_at")
     at = row.let("at", ABSENT if when is None else plain.instant(when))
-    row.set("occurred_at", _coalesce(at, f"TIMESTAMP '{shape.assumed_time.isoformat(' ')}'"))
+    row.set("occurred_at", coalesce(at, f"TIMESTAMP '{shape.assumed_time.isoformat(' ')}'"))
     row.set("time_assumed", f"{at} IS NULL")
-    row.set("requests", _coalesce(row.let("asked", count("requests")), "1"))
+    row.set("requests", coalesce(row.let("asked", count("requests")), "1"))
     row.set("latency_ms", row.let("latency", count("latency_ms")))
     cost = cell("source_cost_usd")
     row.set("source_cost_usd", row.let("cost", ABSENT if cost is None else plain.money(cost)))
@@ -107,10 +107,10 @@ def table_query(
     provider = row.let("provider", text("provider"))
     if provider != "NULL":  # lower() of other scripts differs between the two languages
         row.need(f"({provider} IS NULL OR strlen({provider}) = length({provider}))")
-    named = _coalesce(provider, "'unknown'")
+    named = coalesce(provider, "'unknown'")
     row.set("provider", f"lower({named})")
     own, response = row.let("own_key", text("call_key")), row.let("response", text("response_id"))
-    row.key(_coalesce(own, "NULL" if response == "NULL" else call_key(named, response)))
+    row.key(coalesce(own, "NULL" if response == "NULL" else call_key(named, response)))
     for field in _TEXTS:
         row.set(_STAGED.get(field, field), row.let(f"t_{field}", text(field)))
     _tags(row, shape, columns, text)
@@ -162,6 +162,7 @@ def _sum(terms: Iterable[str]) -> str:
     return "(" + (" + ".join(f"coalesce({t}, 0)" for t in named) or "0") + ")"
 
 
-def _coalesce(*terms: str) -> str:
+def coalesce(*terms: str) -> str:
+    """The first of several terms that is there; those known to be NULL are left out."""
     named = [t for t in terms if t != "NULL"]
     return f"coalesce({', '.join(named)})" if len(named) > 1 else (named or ["NULL"])[0]
