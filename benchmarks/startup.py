@@ -21,6 +21,8 @@ def rows() -> list[Row]:
         prompt = Path(made) / "prompt.md"
         prompt.write_text("You answer in one line.\n" * 50)
         environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1"}
+        # An installed package is compiled; so is the checkout, once each command has run.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
         def command(*arguments: str, given: str = "") -> Callable[[], object]:
             def run() -> object:

@@ -157,15 +157,18 @@ def _uncached(meter: str) -> str:
     return "input_uncached" if kind == "text" else f"input_{kind}"
 
 
-def kinds(usage: str = "u") -> str:
+def kinds(usage: str = "u", meters: Sequence[str] = COUNTED) -> str:
     """Which meters a record counts, as a bit mask; -1 when it states no count at all.
 
     Stored with each call, so that "has it a meter without a price?" is one AND of two integers.
+    `meters` may leave out those that no record states.
     """
+    if not meters:
+        return "-1"
     bits = " | ".join(
-        f"CASE WHEN coalesce({usage}.{m}, 0) > 0 THEN {_BIT[m]} ELSE 0 END" for m in COUNTED
+        f"CASE WHEN coalesce({usage}.{m}, 0) > 0 THEN {_BIT[m]} ELSE 0 END" for m in meters
     )
-    stated = f"coalesce({', '.join(f'{usage}.{m}' for m in COUNTED)}) IS NULL"
+    stated = f"coalesce({', '.join(f'{usage}.{m}' for m in meters)}) IS NULL"
     return f"CASE WHEN {stated} THEN -1 ELSE {bits} END"
 
 

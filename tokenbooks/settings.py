@@ -30,7 +30,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -47,10 +47,10 @@ class SettingsError(ValueError):
     """A settings file is wrong: the message names the file, the key and what to write."""
 
 
-class ServeSettings(BaseSettings):
+class ServeSettings(BaseModel):
     """`[serve]`: where the service listens and what it accepts."""
 
-    model_config = SettingsConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=1, le=65535)

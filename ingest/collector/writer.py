@@ -296,8 +296,10 @@ class Collector:
         merged = load.Merged(0, 0, 0, None, None)
         if rows:
             load.create_stage(con)
-            load.stage(con, rows)
-            merged = load.merge(con, self.catalogue, import_id, window=WINDOW, small=True)
+            filled = load.stage(con, rows)
+            merged = load.merge(
+                con, self.catalogue, import_id, window=WINDOW, small=True, filled=filled
+            )
         rejected = _note_rejects(con, import_id, group)
         con.execute(
             "UPDATE imports SET records = records + ?, added = added + ?, replaced = replaced + ?,"

@@ -61,9 +61,7 @@ def _no_stream(scope: Scope) -> str:
         f" AND ({text} IS NULL OR starts_with({text}, '{{'))"
     )
     if scope.has("request"):
-        found += (
-            " AND coalesce(json_type(text -> '$.request'), 'OBJECT') IN ('OBJECT', 'NULL')"
-        )
+        found += " AND coalesce(json_type(text -> '$.request'), 'OBJECT') IN ('OBJECT', 'NULL')"
     return found
 
 
@@ -165,9 +163,13 @@ def staging_query(
     searches = count("searches", "server_tool_use.web_search_requests")
 
     known = " + ".join(f"coalesce({w}, 0)" for w in lives.values())
-    rest = "NULL" if written == "NULL" else (
-        f"CASE WHEN {written} > {known} OR ({written} IS NOT NULL AND"
-        f" coalesce({', '.join(lives.values())}) IS NULL) THEN {written} - ({known}) END"
+    rest = (
+        "NULL"
+        if written == "NULL"
+        else (
+            f"CASE WHEN {written} > {known} OR ({written} IS NOT NULL AND"
+            f" coalesce({', '.join(lives.values())}) IS NULL) THEN {written} - ({known}) END"
+        )
     )
     parts = f"(coalesce({cached}, 0) + greatest(coalesce({written}, 0), {known}))"
     media = f"(coalesce({audio_in}, 0) + coalesce({image_in}, 0))"

@@ -169,8 +169,8 @@ class Scope:
         for name, inner in structure.items():
             if not self.has(prefix + name):
                 continue
-            if isinstance(inner, dict):
-                inner = self._pruned(inner, f"{prefix}{name}.")
-            if inner:
-                found[name] = inner
+            nested = isinstance(inner, dict)
+            kept = self._pruned(inner, f"{prefix}{name}.") if nested else inner
+            if kept:
+                found[name] = kept
         return found

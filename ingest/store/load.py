@@ -17,7 +17,7 @@ new; keys never expire.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -136,9 +136,16 @@ def create_stage(con: duckdb.DuckDBPyConnection) -> None:
     con.execute(sql.create_table(STAGE, STAGE_COLUMNS, temporary=True))
 
 
-def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Add rows (see `stage_row`) to the staging table."""
-    insert_rows(con, STAGE, STAGE_COLUMNS, rows)
+def stage(con: duckdb.DuckDBPyConnection, rows: Sequence[tuple[Any, ...]]) -> set[str]:
+    """Add rows (see `stage_row`) to the staging table; the columns that any of them fills."""
+    there = [n for n, values in enumerate(zip(*rows, strict=True)) if _any(values)]
+    columns = [STAGE_COLUMNS[n] for n in there]
+    insert_rows(con, STAGE, columns, [[row[n] for n in there] for row in rows])
+    return {name for name, _ in columns}
+
+
+def _any(values: tuple[Any, ...]) -> bool:
+    return any(value is not None for value in values)
 
 
 # What any sighting of a call may tell and the winner may not know: whose call it was, on which
@@ -204,70 +211,82 @@ def merge(
     *,
     window: timedelta | None = None,
     small: bool = False,
+    filled: Collection[str] | None = None,
 ) -> Merged:
     """Move the staged records into the store. Call inside a transaction.
+
+    `filled`: the columns that any of the records has (None: not known), as `stage` gives them.
 
     `window` limits the search for known calls to that much around the batch (None: everywhere).
     `small` says that many such batches follow one another: the rollup is left for later, and the
     caller sees to `rollup.catch_up`.
     """
-    total, first_at, last_at = con.execute(
-        f"SELECT count(*), min(occurred_at), max(occurred_at) FROM {STAGE}"
+    total, first_at, last_at, guessed, apart = con.execute(
+        "SELECT count(*), min(occurred_at), max(occurred_at), count(*) FILTER (time_assumed),"
+        f" count(DISTINCT call_key) FROM {STAGE}"
     ).fetchall()[0]
     if not total:
         return Merged(0, 0, 0, None, None)
-    best_of_batch(con, int(import_id))
-    limit, values = _search_limit(con, window, first_at, last_at)
+    best_of_batch(con, int(import_id), repeated=apart < total)
+    limit, values = _search_limit(window, first_at, last_at, guessed)
+    among = f"SEMI JOIN best AS b ON b.call_key = s.call_key WHERE {limit}"
+    met = con.execute(f"SELECT 1 FROM calls_stored AS s {among} LIMIT 1", values).fetchall()
+    if not met:
+        _insert_routed(con, catalogue, filled, small=small)
+        _touch(con, "best", small=small)
+        con.execute("DROP TABLE best")
+        return Merged(apart, 0, total - apart, first_at, last_at)
     names = ", ".join(f"s.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
     con.execute(
         f"CREATE OR REPLACE TEMPORARY TABLE known AS SELECT {names},"
         f" {', '.join(f'r.{k}' for k in _ROUTE_KEYS)}, s.rowid AS stored_row"
-        " FROM calls_stored AS s JOIN routes AS r ON r.route_id = s.route_id"
-        f" SEMI JOIN best AS b ON b.call_key = s.call_key WHERE {limit}",
+        f" FROM calls_stored AS s JOIN routes AS r ON r.route_id = s.route_id {among}",
         values,
     )
-    replaced = changed = 0
-    if con.execute("SELECT 1 FROM known LIMIT 1").fetchall():
-        replaced, changed = _meet_known(con, int(import_id))
-        con.execute("DELETE FROM best WHERE call_key IN (SELECT call_key FROM known)")
-        con.execute(
-            "DELETE FROM calls_stored WHERE rowid IN"
-            " (SELECT stored_row FROM known SEMI JOIN changed USING (call_key))"
-        )
-        con.execute(
-            "INSERT INTO best BY NAME SELECT * EXCLUDE (stored_row, stored_rows),"
-            " NULL AS stored_row FROM changed"
-        )
-    _insert_routed(con, catalogue)
+    replaced, changed = _meet_known(con, int(import_id))
+    con.execute("DELETE FROM best WHERE call_key IN (SELECT call_key FROM known)")
+    con.execute(
+        "DELETE FROM calls_stored WHERE rowid IN"
+        " (SELECT stored_row FROM known SEMI JOIN changed USING (call_key))"
+    )
+    con.execute(
+        "INSERT INTO best BY NAME SELECT * EXCLUDE (stored_row, stored_rows),"
+        " NULL AS stored_row FROM changed"
+    )
+    _insert_routed(con, catalogue, None, small=small)
     arrived = con.execute("SELECT count(*) FROM best").fetchall()[0][0]
-    hours = con.execute(
-        "SELECT DISTINCT date_trunc('hour', occurred_at) FROM"
-        " (SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
-    ).fetchall()
-    (rollup.defer if small else rollup.refresh)(con, [hour for (hour,) in hours])
+    both = "(SELECT occurred_at FROM best UNION ALL SELECT occurred_at FROM known)"
+    _touch(con, both, small=small)
     for table in ("best", "known", "changed"):
-        con.execute(f"DROP TABLE IF EXISTS {table}")
+        con.execute(f"DROP TABLE {table}")
     added = arrived - changed
     return Merged(added, replaced, total - added - replaced, first_at, last_at)
 
 
-def best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int) -> None:
+def _touch(con: duckdb.DuckDBPyConnection, calls: str, *, small: bool) -> None:
+    """Have the hours of these calls summed anew, now or (`small`) later."""
+    hours = con.execute(f"SELECT DISTINCT date_trunc('hour', occurred_at) FROM {calls}").fetchall()
+    (rollup.defer if small else rollup.refresh)(con, [hour for (hour,) in hours])
+
+
+def best_of_batch(con: duckdb.DuckDBPyConnection, import_id: int, *, repeated: bool = True) -> None:
     """Turn the staging table into `best`: one row a call, with the import's id. Calls staged once
-    stay where they are; only those staged more often are folded."""
+    stay where they are; only those staged more often (`repeated`: there may be any) are folded."""
     con.execute(f"ALTER TABLE {STAGE} ADD COLUMN import_id INTEGER DEFAULT {int(import_id)}")
     con.execute(f"ALTER TABLE {STAGE} ADD COLUMN stored_row BIGINT")
-    con.execute(
-        "CREATE OR REPLACE TEMPORARY TABLE often AS SELECT call_key, count(*) AS n"
-        f" FROM {STAGE} GROUP BY call_key HAVING count(*) > 1"
-    )
-    number = con.execute("SELECT coalesce(sum(n), 0) FROM often").fetchall()[0][0]
-    if number:
-        sightings = f"SELECT * FROM {STAGE} SEMI JOIN often USING (call_key)"
-        _fold_into(con, "folded", sightings, number, "SELECT f.* EXCLUDE (stored_rows)")
-        con.execute(f"DELETE FROM {STAGE} WHERE call_key IN (SELECT call_key FROM often)")
-        con.execute(f"INSERT INTO {STAGE} BY NAME SELECT * FROM folded")
-        con.execute("DROP TABLE folded")
-    con.execute("DROP TABLE often")
+    if repeated:
+        con.execute(
+            "CREATE OR REPLACE TEMPORARY TABLE often AS SELECT call_key, count(*) AS n"
+            f" FROM {STAGE} GROUP BY call_key HAVING count(*) > 1"
+        )
+        number = con.execute("SELECT coalesce(sum(n), 0) FROM often").fetchall()[0][0]
+        if number:
+            sightings = f"SELECT * FROM {STAGE} SEMI JOIN often USING (call_key)"
+            _fold_into(con, "folded", sightings, number, "SELECT f.* EXCLUDE (stored_rows)")
+            con.execute(f"DELETE FROM {STAGE} WHERE call_key IN (SELECT call_key FROM often)")
+            con.execute(f"INSERT INTO {STAGE} BY NAME SELECT * FROM folded")
+            con.execute("DROP TABLE folded")
+        con.execute("DROP TABLE often")
     con.execute("DROP TABLE IF EXISTS best")
     con.execute(f"ALTER TABLE {STAGE} RENAME TO best")
 
@@ -330,7 +349,13 @@ def _meet_known(con: duckdb.DuckDBPyConnection, import_id: int) -> tuple[int, in
     ).fetchall()[0]
 
 
-def _insert_routed(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None:
+def _insert_routed(
+    con: duckdb.DuckDBPyConnection,
+    catalogue: Catalogue,
+    filled: Collection[str] | None,
+    *,
+    small: bool,
+) -> None:
     """Store the rows of `best` in time order, adding routes for names seen for the first time."""
     same = " AND ".join(f"r.{k} IS NOT DISTINCT FROM b.{k}" for k in _ROUTE_KEYS)
     keys = ", ".join(f"b.{k}" for k in _ROUTE_KEYS)
@@ -339,26 +364,41 @@ def _insert_routed(con: duckdb.DuckDBPyConnection, catalogue: Catalogue) -> None
     ).fetchall()
     if fresh:
         add_routes(con, catalogue, fresh)
-    names = ", ".join(f"b.{n}" for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds"))
+    # A batch fills about half of the columns: the others need not be sorted, nor priced.
+    stored = [n for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds")]
+    if filled is None and not small:
+        counts = f"SELECT {', '.join(f'count({n})' for n in stored)} FROM best"
+        found = con.execute(counts).fetchall()[0]
+        filled = [n for n, number in zip(stored, found, strict=True) if number]
+    there = [n for n in stored if filled is None or n in filled or n == "import_id"]
+    meters = [m for m in COUNTED if m in there]
+    kinds = f"{sql.kinds('b', meters)} AS kinds FROM best AS b"
     resolve.insert(
         con,
-        f"SELECT {names}, r.route_id, {sql.kinds('b')} AS kinds"
-        f" FROM best AS b JOIN routes AS r ON {same}",
+        f"SELECT {', '.join(f'b.{n}' for n in there)}, r.route_id, {kinds} JOIN routes AS r"
+        f" ON {same}",
+        kinds=f"SELECT {kinds}",
+        meters=meters,
+        ordered=not small and _in_order(con),
     )
 
 
+def _in_order(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the calls of `best` are in the order of time already, as most logs are."""
+    return not con.execute(
+        "SELECT 1 FROM (SELECT occurred_at < lag(occurred_at) OVER () AS back FROM best)"
+        " WHERE back LIMIT 1"
+    ).fetchall()
+
+
 def _search_limit(
-    con: duckdb.DuckDBPyConnection,
-    window: timedelta | None,
-    first_at: datetime,
-    last_at: datetime,
+    window: timedelta | None, first_at: datetime, last_at: datetime, guessed: int
 ) -> tuple[str, list[Any]]:
     """Where known calls may be: everywhere, or near the batch and wherever a time is a guess."""
-    guess = con.execute("SELECT count(*) FROM best WHERE time_assumed").fetchall()[0][0]
-    if window is None or guess:
+    if window is None or guessed:
         return "true", []
     return (
-        "(s.occurred_at BETWEEN ? AND ?) OR s.time_assumed",
+        "((s.occurred_at BETWEEN ? AND ?) OR s.time_assumed)",
         [first_at - window, last_at + window],
     )
 

@@ -14,11 +14,12 @@ other prices ("as known on D", "at today's rates") computes the same columns ins
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ingest.store.schema import RESOLVED_COLUMNS, ranged_from
 from pricing import sql
+from pricing.meters import COUNTED
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,35 +27,59 @@ if TYPE_CHECKING:
 NAMES = tuple(name for name, _ in RESOLVED_COLUMNS)
 
 
-def columns(usage: str = "u", vector: str = "v", route: str = "r") -> tuple[str, ...]:
-    """The expressions of the resolved columns, in their order, without names."""
+def columns(
+    usage: str = "u",
+    vector: str = "v",
+    route: str = "r",
+    meters: Sequence[str] = COUNTED,
+) -> tuple[str, ...]:
+    """The expressions of the resolved columns, in their order, without names. `meters` may leave
+    out those that no call counts."""
     return (
         f"{vector}.vector_id",
-        sql.cost_pico(vector, usage),
-        sql.cache_savings(vector, usage),
+        sql.cost_pico(vector, usage, (*meters, "request")),
+        sql.cache_savings(vector, usage, meters),
         f"({sql.severity(vector, usage, route)})::UTINYINT",
     )
 
 
-def insert(con: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Store the calls a query gives (`schema.STORED_COLUMNS`, by name), in time order, with what
-    they resolve to; their routes must be there. Call inside a transaction."""
-    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
+def insert(
+    con: duckdb.DuckDBPyConnection,
+    query: str,
+    *,
+    kinds: str = "",
+    meters: Sequence[str] = COUNTED,
+    ordered: bool = False,
+) -> None:
+    """Store the calls a query gives (`schema.STORED_COLUMNS`, by name; one that is left out is
+    NULL), in time order, with what they resolve to; their routes must be there. Call inside a
+    transaction.
+
+    `kinds`: a cheaper query of the calls' `kinds` alone. `meters`: the counts that the query has.
+    `ordered`: its calls come in the order of time.
+    """
+    named = _named(meters)
+    order = "" if ordered else " ORDER BY u.occurred_at"
     con.execute(
         f"INSERT INTO calls_stored BY NAME SELECT u.*, {named}"
-        f" FROM {ranged_from(f'({query})')} ORDER BY u.occurred_at"
+        f" FROM {ranged_from(f'({query})')}{order}"
     )
     con.execute(
         "INSERT INTO kinds_seen SELECT s.kinds FROM (SELECT DISTINCT kinds"
-        f" FROM ({query}) WHERE kinds > 0) AS s ANTI JOIN kinds_seen AS k ON k.kinds = s.kinds"
+        f" FROM ({kinds or query}) WHERE kinds > 0) AS s ANTI JOIN kinds_seen AS k"
+        " ON k.kinds = s.kinds"
     )
+
+
+def _named(meters: Sequence[str] = COUNTED) -> str:
+    """The resolved columns with their names, as a SELECT's list."""
+    return ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(meters=meters), strict=True))
 
 
 def repriced(stored: str, vectors: str, at: str = "") -> str:
     """A relation like `stored`, its resolved columns computed from another vector table, or at
     another instant than each call's own (`at`, an SQL expression)."""
-    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
-    return f"(SELECT u.* REPLACE ({named}) FROM {ranged_from(stored, vectors, at=at)})"
+    return f"(SELECT u.* REPLACE ({_named()}) FROM {ranged_from(stored, vectors, at=at)})"
 
 
 def reprice(con: duckdb.DuckDBPyConnection, routes: Iterable[int] | None = None) -> int:
@@ -78,11 +103,10 @@ _AT_ONCE = 5_000_000
 
 def _reprice(con: duckdb.DuckDBPyConnection, limit: str, first: int) -> int:
     """Resolve the calls of these routes anew in one range of rows; how many changed."""
-    named = ", ".join(f"{e} AS {n}" for n, e in zip(NAMES, columns(), strict=True))
     # Through a table of its own: an UPDATE must not join to the output of a join (`database`).
     con.execute(
         "CREATE OR REPLACE TEMPORARY TABLE resolved_anew AS SELECT * FROM (SELECT u.rowid AS row,"
-        f" {named}, {', '.join(f'u.{n} AS old_{n}' for n in NAMES)}"
+        f" {_named()}, {', '.join(f'u.{n} AS old_{n}' for n in NAMES)}"
         f" FROM {ranged_from()} WHERE {limit} AND u.rowid >= {first} AND u.rowid <"
         f" {first + _AT_ONCE})"
         f" WHERE {' OR '.join(f'{n} IS DISTINCT FROM old_{n}' for n in NAMES)}"
