@@ -52,6 +52,8 @@ class Extent:
     kinds: int
     uncounted: bool
     fee: bool
+    single: bool = False
+    """Whether every record is one request."""
 
     @property
     def meters(self) -> tuple[str, ...]:
@@ -60,13 +62,19 @@ class Extent:
 
 
 def extent(con: duckdb.DuckDBPyConnection) -> Extent:
-    """The extent of everything stored, in one scan of four columns."""
-    row = con.execute(
-        "SELECT min(occurred_at), max(occurred_at), coalesce(max(input_total), 0),"
-        " coalesce(bit_or(kinds) FILTER (kinds >= 0), 0), coalesce(min(kinds) < 0, false),"
-        " (SELECT count(p_request) > 0 FROM rate_vectors) FROM calls_stored"
+    """The extent of everything stored; most of it stands in zone maps and needs no scan."""
+    first, last, largest, kinds, fewest, most = con.execute(
+        "SELECT min(occurred_at), max(occurred_at), max(input_total), min(kinds), min(requests),"
+        " max(requests) FROM calls_stored"
     ).fetchall()[0]
-    return Extent(*row)
+    # Every mask that was ever stored is noted beside the calls; a lake's cells have no such notes.
+    masks = "calls_stored WHERE kinds >= 0" if is_cell_book(con) else "kinds_seen"
+    mask, fee = con.execute(
+        f"SELECT coalesce((SELECT bit_or(kinds) FROM {masks}), 0),"
+        " (SELECT count(p_request) > 0 FROM rate_vectors)"
+    ).fetchall()[0]
+    uncounted = kinds is not None and kinds < 0
+    return Extent(first, last, largest or 0, mask, uncounted, fee, fewest == most == 1)
 
 
 def edges_of(
@@ -147,7 +155,7 @@ def make_cells(
         kinds,
     )
     longest = ("u.input_total + u.output_total", "u.output_total")
-    single = " FILTER (u.requests = 1)"
+    single = "" if reach.single else " FILTER (u.requests = 1)"
     if is_cell_book(con):
         longest, single = ("u.longest", "u.longest_output"), ""
     total, answer = (f"max({value}){single}" for value in longest)

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dashboards.queries.cells import Extent, make_cells
-from dashboards.queries.scope import Scope, ScopeError
+from dashboards.queries.scope import Scope, ScopeError, as_cheap
 from ingest.store import book
 from ingest.store.rollup import is_cell_book
 from ingest.store.schema import routed_from
@@ -153,6 +153,7 @@ def compare(
     than a variant. Only calls that are priced as logged are compared: the rest are counted.
     """
     where, values = (scope or Scope()).clause()
+    where = as_cheap(con, where)
     chosen = [parse_target(t, catalogue) for t in targets] or _seen(con, catalogue, where, values)
     today = (now or datetime.now(UTC)).replace(tzinfo=None)
     routes: list[tuple[Target, Route, tuple[RateVector, ...]]] = []

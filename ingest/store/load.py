@@ -365,12 +365,12 @@ def _insert_routed(
     if fresh:
         add_routes(con, catalogue, fresh)
     # A batch fills about half of the columns: the others need not be sorted, nor priced.
-    stored = [n for n, _ in schema.STORED_COLUMNS if n not in ("route_id", "kinds")]
+    stored = [c for c in schema.STORED_COLUMNS if c[0] not in ("route_id", "kinds")]
     if filled is None and not small:
-        counts = f"SELECT {', '.join(f'count({n})' for n in stored)} FROM best"
+        counts = f"SELECT {', '.join(f'count({n})' for n, _ in stored)} FROM best"
         found = con.execute(counts).fetchall()[0]
-        filled = [n for n, number in zip(stored, found, strict=True) if number]
-    there = [n for n in stored if filled is None or n in filled or n == "import_id"]
+        filled = [n for (n, _), number in zip(stored, found, strict=True) if number]
+    there = [n for n, k in stored if filled is None or n in filled or k.endswith("NOT NULL")]
     meters = [m for m in COUNTED if m in there]
     kinds = f"{sql.kinds('b', meters)} AS kinds FROM best AS b"
     resolve.insert(
