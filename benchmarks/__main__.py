@@ -33,7 +33,7 @@ def main() -> int:
         "check": lambda: import_module("benchmarks.check").rows(),
         "startup": lambda: import_module("benchmarks.startup").rows(),
         "pricing": lambda: pricing.rows(options.rows, litellm=options.litellm),
-        "import": lambda: importing.rows(options.import_rows),
+        "import": lambda: importing.rows(options.import_rows, options.import_rounds),
         "counting": lambda: import_module("benchmarks.counting").rows(),
         "forecast": lambda: import_module("benchmarks.forecast").rows(),
         "collector": lambda: import_module("benchmarks.collector").rows(),

@@ -3,6 +3,12 @@
 The limit is DuckDB's own scan of the same file (the columns an import needs, summed, nothing
 stored). The plain loop parses each record with the standard library and adds up its tokens,
 storing nothing: what a script of ten lines would do.
+
+Each import runs in a process of its own, into an empty store that is ready (opened, its rates
+written), so that its memory and processor time are its own; scan and loop run here, in turns with
+it.
+
+    python -m benchmarks.import jsonl calls.jsonl store.duckdb     # one import, as JSON
 """
 
 from __future__ import annotations
@@ -11,10 +17,13 @@ import argparse
 import csv
 import json
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.common import Row, rate
@@ -102,7 +111,8 @@ def _loop(kind: str, path: Path) -> int:
     return total
 
 
-def _import(kind: str, path: Path, db: Path) -> int:
+def _import(kind: str, path: Path, db: Path) -> dict[str, float]:
+    """Import one file in this process: records added, seconds, processor seconds, peak GiB."""
     from ingest.importer import ImportOptions, import_paths
     from ingest.store import book
     from ingest.store.database import open_store
@@ -113,57 +123,75 @@ def _import(kind: str, path: Path, db: Path) -> int:
     try:
         book.sync(store, default_catalogue())
         options = ImportOptions(mapping={} if kind == "jsonl" else MAPPING)
+        cpu, began = time.process_time(), time.perf_counter()
         report = import_paths(store, default_catalogue(), [path], options)[0]
     finally:
-        store.close()
+        store.close()  # part of it: the last checkpoint
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert not report.rejected and not report.error, report
-    return report.added
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return {"added": report.added, "seconds": seconds, "cpu": cpu, "peak": peak}
 
 
-def _peak() -> str:
-    """The most memory this process has held."""
-    return f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+def _import_apart(kind: str, path: Path, db: Path) -> dict[str, float]:
+    """The same in a process of its own; the store is removed again."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.import", kind, str(path), str(db)],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parent.parent,
+    )  # fmt: skip
+    db.unlink()
+    return json.loads(done.stdout)
 
 
-def _timed(task: Callable[[], Any]) -> tuple[float, Any]:
+def _seconds(task: Callable[[], Any]) -> float:
     began = time.perf_counter()
-    value = task()
-    return time.perf_counter() - began, value
+    task()
+    return time.perf_counter() - began
 
 
-def rows(counts: Sequence[int] = (1_000_000,)) -> list[Row]:
-    """One import of each file (a second one would find it known), each beside its limit."""
-    return [row for count in counts for row in _rows(count)]
+def rows(counts: Sequence[int] = (1_000_000, 5_000_000), rounds: int = 3) -> list[Row]:
+    """Imports of each file (into a new store each time: a second one would find it known), each
+    beside its limit and the loop."""
+    return [row for count in counts for row in _rows(count, rounds)]
 
 
-def _rows(count: int) -> list[Row]:
+def _rows(count: int, rounds: int) -> list[Row]:
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         for kind, path in write_files(folder, count).items():
             _bare(kind, path)
-            scan, _ = _timed(lambda kind=kind, path=path: _bare(kind, path))
-            taken, added = _timed(
-                lambda kind=kind, path=path: _import(kind, path, folder / f"{kind}.duckdb")
-            )
-            loop, _ = _timed(lambda kind=kind, path=path: _loop(kind, path))
-            assert added == count, (kind, added)
+            scans: list[float] = []
+            loops: list[float] = []
+            taken: list[dict[str, float]] = []
+            for _ in range(rounds):
+                scans.append(_seconds(lambda kind=kind, path=path: _bare(kind, path)))
+                taken.append(_import_apart(kind, path, folder / f"{kind}.duckdb"))
+                loops.append(_seconds(lambda kind=kind, path=path: _loop(kind, path)))
+            assert all(t["added"] == count for t in taken), (kind, taken)
             size = path.stat().st_size / 2**20
-            said = f"{rate(count, taken)} rows, {size / taken:.1f} MB/s, {_peak()} at most so far"
-            what = f"{kind}, {count:,} calls"
-            found.append(Row("import", f"{what} / bare scan", taken / scan, said))
-            found.append(
-                Row("import", f"{what} / per-record loop", taken / loop, f"loop {loop:.1f} s")
+            seconds = median(t["seconds"] for t in taken)
+            cpu = median(t["cpu"] for t in taken)
+            said = (
+                f"{rate(count, seconds)} rows, {size / seconds:.1f} MB/s, {cpu:.1f} s CPU,"
+                f" {max(t['peak'] for t in taken):.1f} GiB at most"
             )
+            what = f"{kind}, {count:,} calls"
+            for against, others in (("bare scan", scans), ("per-record loop", loops)):
+                ratio = median(t["seconds"] / o for t, o in zip(taken, others, strict=True))
+                detail = said if others is scans else f"loop {median(loops):.1f} s"
+                found.append(Row("import", f"{what} / {against}", ratio, detail))
     return found
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument(
-        "--import-rows",
-        type=int,
-        nargs="+",
-        default=[200_000],
+        "--import-rows", type=int, nargs="+", default=[1_000_000, 5_000_000],
         help="calls to import, each in turn",
-    )
+    )  # fmt: skip
+    parser.add_argument("--import-rounds", type=int, default=3, help="imports of each file")
+
+
+if __name__ == "__main__":
+    print(json.dumps(_import(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))))
