@@ -169,8 +169,7 @@ class Scope:
         for name, inner in structure.items():
             if not self.has(prefix + name):
                 continue
-            nested = isinstance(inner, dict)
-            kept = self._pruned(inner, f"{prefix}{name}.") if nested else inner
+            kept = inner if inner == "JSON" else self._pruned(inner, f"{prefix}{name}.")
             if kept:
                 found[name] = kept
         return found

@@ -39,6 +39,13 @@ def test_packed_and_renamed_it_is_still_the_same_file(put_file: Put) -> None:
     assert put_file(gzip.compress(content), "log.jsonl.gz").state == "unchanged"
 
 
+def test_calls_are_stored_in_the_order_of_time(store: Store, put_file: Put) -> None:
+    late, early = 1_767_230_000, 1_767_225_600
+    put_file(lines([chat(1, created=late), chat(2, created=early), chat(3, created=late)]))
+    times = store.con.execute("SELECT epoch(occurred_at) FROM calls_stored ORDER BY rowid")
+    assert times.fetchall() == [(early,), (late,), (late,)]
+
+
 def test_other_stamps_are_another_import_of_the_same_calls(store: Store, put_file: Put) -> None:
     content = lines([chat(1)])
     put_file(content)
