@@ -22,7 +22,7 @@ ICON = (
 
 # What the theme cannot say, so that all text has 4.5 to 1: captions without the opacity that fades
 # their links too, code in one colour, the chosen one of several buttons and the value
-# of a slider in the text's own.
+# of a slider in the text's own. And a ring around what the keyboard is at.
 STYLE = """<style>
 [data-testid="stCaptionContainer"] { opacity: 1 !important; }
 [data-testid="stCaptionContainer"] :is(p, li) {
@@ -33,6 +33,9 @@ STYLE = """<style>
 [role="radiogroup"] button[aria-checked="true"] *,
 [data-testid="stSliderThumbValue"], [data-testid="stSliderThumbValue"] * {
   color: inherit !important;
+}
+:is(a, button, summary):focus-visible {
+  outline: 2px solid currentColor !important; outline-offset: 1px;
 }
 </style>"""
 
@@ -60,6 +63,7 @@ folds[""][:1] = [
     listed(first, url_path=first.name, visibility="hidden"),
 ]
 page = st.navigation(folds, position="top")
+st.set_page_config(page_title=f"{page.title} · tokenbooks")
 st.title(page.title)
 try:
     chosen = next(e for e in PAGES if e.title == page.title)

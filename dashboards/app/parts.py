@@ -74,7 +74,7 @@ def share(value: float | None) -> str:
         return "<0.1 %"
     if 0.9995 < value < 1:
         return ">99.9 %"
-    return f"{value * 100:.1f} %"
+    return f"{value * 100:,.1f} %"
 
 
 def change(before: int, now: int) -> str | None:

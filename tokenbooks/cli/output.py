@@ -147,9 +147,13 @@ def calls(number: int) -> str:
 
 
 def percent(share: float | None, digits: int = 0) -> str:
-    """A share as a percentage; a dash when there is none. Small but real shares never show as 0."""
+    """A share as a percentage; a dash when there is none. Small but real shares never show as 0,
+    nor one that is not the whole as 100."""
     if share is None:
         return "-"
-    if 0 < share < 0.5 * 10 ** -(digits + 2):
-        return f"<{10**-digits:g} %"
-    return f"{share * 100:.{digits}f} %"
+    least, half = 10**-digits, 0.5 * 10 ** -(digits + 2)
+    if 0 < share < half:
+        return f"<{least:g} %"
+    if 1 - half <= share < 1:
+        return f">{100 - least:g} %"
+    return f"{share * 100:,.{digits}f} %"
