@@ -48,6 +48,7 @@ MIN_SESSIONS = 20
 SPLITS = 200
 SPLITS_WITHOUT_CACHE = 400
 # Whole-trace passes are cut down when one of them is long.
+SPLITS_OF_A_LONG_ONE = 60
 _BLOCKS_A_SPLIT = 20_000_000
 TIME_CUTS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
@@ -91,7 +92,7 @@ def validate(
     if splits is None:
         splits = SPLITS if judge.fixed is None else SPLITS_WITHOUT_CACHE
         if judge.fixed is None and trace.ids is not None and len(trace.ids) > _BLOCKS_A_SPLIT:
-            splits = 24
+            splits = SPLITS_OF_A_LONG_ONE
     rng = np.random.default_rng(seed)
     total = splits + len(TIME_CUTS)
     random_cases: list[Case] = []
@@ -148,9 +149,9 @@ class _Judge:
         self.rule = rule
         self.sheet = sheet
         self.scope = scope
-        # In session scope a session's cache does not depend on which others are there.
+        # Where sessions share no block a session's cache does not depend on which others are there.
         self.fixed = None
-        if scope == "session" or not rule.caches or not trace.has_blocks:
+        if scope == "session" or not rule.caches or not _share_blocks(self.trace):
             self.fixed = self.table(None)
 
     def table(self, groups: IntArray | None, trace: Trace | None = None) -> SessionTable:
@@ -211,6 +212,17 @@ class _Judge:
         if not cases:
             return {"skipped": f"no {what} has five sessions beside {MIN_SESSIONS} of others"}
         return {**summary(cases, "whole_sessions"), "by": what, "each": rows}
+
+
+def _share_blocks(trace: Trace) -> bool:
+    """Whether any block is in the prompts of two sessions."""
+    if trace.ids is None or trace.offsets is None or trace.sessions is None:
+        return False
+    ids = trace.stream().dense_ids()
+    mine = np.repeat(trace.sessions.astype(np.int32), np.diff(trace.offsets))
+    last = np.zeros(int(ids.max(initial=0)) + 1, dtype=np.int32)
+    last[ids] = mine
+    return bool((last[ids] != mine).any())
 
 
 def _case(

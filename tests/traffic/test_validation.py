@@ -25,6 +25,7 @@ from ingest.traffic import (
     replay,
     simulate,
     validate,
+    validation,
     write_log,
 )
 from ingest.traffic.simulation.predict import (
@@ -183,6 +184,25 @@ def test_session_scope_gives_the_same_truth_each_split():
     got = validate(chats(60), "gpt-5.2", PRICES, splits=4, scope="session", ttl=300, day=DAY)
     assert got["scope"] == "session"
     assert got["random_split"]["splits"] == 4
+
+
+def test_sessions_without_a_common_block_are_replayed_once(monkeypatch):
+    """The system prompt is left out: what a session caches then hangs on it alone."""
+    trace = chats(60)
+    common = trace.ids < 100
+    cuts = np.concatenate(([0], np.cumsum(np.add.reduceat(~common, trace.offsets[:-1]))))
+    own = replace(trace, ids=trace.ids[~common], offsets=cuts, _stream=[])
+    passes = []
+    counted = validation.cached_tokens
+    monkeypatch.setattr(
+        validation, "cached_tokens", lambda *a, **k: passes.append(1) or counted(*a, **k)
+    )
+    once = validate(own, "gpt-5.2", PRICES, splits=30, ttl=300, day=DAY)
+    few = len(passes)
+    monkeypatch.setattr(validation, "_share_blocks", lambda _: True)
+    assert validate(own, "gpt-5.2", PRICES, splits=30, ttl=300, day=DAY) == once
+    assert len(passes) - few == few + 30 - 1
+    assert once["random_split"]["predictors"]["whole_sessions"]["cached"]["median_abs_error"] > 0
 
 
 def test_too_few_sessions_are_refused():
