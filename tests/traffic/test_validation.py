@@ -316,6 +316,25 @@ failed_input_share = 0.5
     assert sent / sum(r["input_uncached"] for r in answered) == pytest.approx(1.2, abs=0.02)
 
 
+def test_sessions_that_go_on_for_months_are_no_drift():
+    """Ten users who each call once an hour for nine weeks: one week is as the one before."""
+    hours = np.arange(9 * 7 * 24 + 2)
+    n = len(hours) * 10
+    trace = Trace(
+        time_us=np.repeat(hours * 3_600_000_000, 10), input_tokens=np.full(n, 1000),
+        output_tokens=np.full(n, 10), sessions=np.tile(np.arange(10), len(hours)),
+    )  # fmt: skip
+    got = fit(trace)
+    assert got.weeks_compared == 8
+    # Three steps of the usual 0.3 count beside eight that show nothing.
+    assert got.drift == pytest.approx(0.3 * (3 / 11) ** 0.5, abs=1e-4)
+    # In the last week twice as much: a step of log 2 among eight.
+    doubled = replace(trace, input_tokens=np.where(trace.time_us >= 8 * 7 * 86_400_000_000,
+                                                   2080, 1000), _stream=[])  # fmt: skip
+    seen = (3 * 0.3**2 + np.log(2) ** 2) / 11
+    assert fit(doubled).drift == pytest.approx(seen**0.5, rel=0.03)
+
+
 def test_fit_refuses_a_trace_without_a_clock():
     trace = chats(30)
     still = trace.at_times(np.zeros(trace.requests, dtype=np.int64))
@@ -397,31 +416,27 @@ def test_on_a_real_week_half_predicts_half():
 DAY_US = 86_400_000_000
 
 
-def weeks_of(totals: list[float], per_week: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    """Equal sessions, spread over whole weeks whose totals are given."""
-    values = np.repeat(np.array(totals) / per_week, per_week)
-    start = np.concatenate([
-        7 * DAY_US * w + np.arange(per_week) * (7 * DAY_US // per_week) for w in range(len(totals))
-    ])  # fmt: skip
-    return values, start.astype(np.int64)
+def weeks_of(totals: list[float], per_week: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Equal sessions of one week each, the last week first: what each used, its age, its number."""
+    values = np.repeat(np.array(totals[::-1]) / per_week, per_week)
+    age = np.repeat(np.arange(len(totals)), per_week)
+    return values, age, np.arange(len(values))
 
 
 def test_drift_is_what_weeks_differed_by_with_the_usual_beside():
     # Doubling every week: each step is log 2; five of its own against three of 0.3.
-    values, start = weeks_of([1, 2, 4, 8, 16, 32], per_week=20_000)
-    drift, steps = period_to_period(values, start, 42.0)
+    drift, steps = period_to_period(*weeks_of([1, 2, 4, 8, 16, 32], per_week=20_000), 42.0)
     assert steps == 5
     expected = ((5 * np.log(2) ** 2 + 3 * 0.3**2) / 8) ** 0.5
     assert drift == pytest.approx(expected, rel=0.001)
 
 
 def test_a_steady_year_drifts_little_and_a_short_record_as_is_usual():
-    values, start = weeks_of([100.0] * 52)
-    drift, steps = period_to_period(values, start, 364.0)
+    drift, steps = period_to_period(*weeks_of([100.0] * 52), 364.0)
     assert steps == 51
     # What 50 sessions a week differ by on their own is taken out; it is not drift.
     assert drift < 0.08
-    assert period_to_period(values[:50], start[:50], 13.9) == (0.3, 0)
+    assert period_to_period(*weeks_of([100.0]), 13.9) == (0.3, 0)
 
 
 def test_a_month_to_come_drifts_however_long_the_record(tmp_path):

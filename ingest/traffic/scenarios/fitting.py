@@ -69,11 +69,6 @@ def fit(trace: Trace) -> Fit:
     # n events span n - 1 gaps; a rate of n / span would be high by 1 / n.
     days = 1.0 if own else span / 86_400 * trace.requests / max(trace.requests - 1, 1)
     notes = list(trace.notes)
-    start = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(start, rows, trace.time_us)
-    # Output counts eightfold, about as it is priced.
-    weight = trace.input_tokens + 8.0 * trace.output_tokens
-    tokens = np.bincount(rows, weights=weight, minlength=n).astype(np.float64)
     hours = weekdays = None
     if own:
         notes.append(
@@ -92,7 +87,7 @@ def fit(trace: Trace) -> Fit:
         day = (trace.time_us // _DAY_US + 3) % 7  # 1970-01-01 was a Thursday
         counts = np.bincount(day, minlength=7)
         weekdays = tuple(round(float(c), 4) for c in counts / counts.mean())
-    drift, steps = period_to_period(tokens, start, 0.0 if own else days)
+    drift, steps = _drift(trace, rows, 0.0 if own else days)
     minute = (trace.time_us - trace.time_us.min()) // 60_000_000
     per_minute = np.bincount(minute)
     return Fit(
@@ -113,6 +108,18 @@ def fit(trace: Trace) -> Fit:
         weekday_shape=weekdays,
         notes=tuple(notes),
     )
+
+
+def _drift(trace: Trace, rows: npt.NDArray[np.int64], days: float) -> tuple[float, int]:
+    """`period_to_period` of what each session (``rows``) used in each week it was in: one that
+    goes on for months is not all of its first week's."""
+    age = (trace.time_us.max() - trace.time_us) // (7 * _DAY_US)
+    width = int(age.max()) + 1
+    parts, place = np.unique(rows * width + age, return_inverse=True)
+    # Output counts eightfold, about as it is priced.
+    weight = trace.input_tokens + 8.0 * trace.output_tokens
+    tokens = np.bincount(place.reshape(-1), weights=weight).astype(np.float64)
+    return period_to_period(tokens, parts % width, parts // width, days)
 
 
 def fit_scenario(

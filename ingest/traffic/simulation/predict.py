@@ -33,7 +33,6 @@ RECENT_HALF_LIFE = 0.25
 # own steps: with three of its own, a record counts half.
 PRIOR_DRIFT = 0.3
 PRIOR_STEPS = 3
-_WEEK_US = 7 * 86_400_000_000
 
 # Upper ends of the normal's central intervals.
 _Z = {0.5: 0.6744897501960817, 0.8: 1.2815515655446004, 0.9: 1.6448536269514722}
@@ -155,30 +154,37 @@ def session_bootstrap(values: FloatArray, target: int) -> Prediction:
 
 
 def period_to_period(
-    values: FloatArray, start: npt.NDArray[np.int64], days: float
+    values: FloatArray, age: npt.NDArray[np.int64], sessions: npt.NDArray[np.int64], days: float
 ) -> tuple[float, int]:
     """Sd of the log of one week's total over the week's before, and how many such steps were seen.
 
-    What independent sessions alone would make totals differ by is taken out. A record of few weeks
-    knows little of this, so `PRIOR_STEPS` steps of `PRIOR_DRIFT` count with what it shows; one of
-    under two weeks knows nothing and gives the prior. A trend counts as drift, since nothing here
-    extrapolates it.
+    ``values`` are what each of the ``sessions`` used in a week, ``age`` how many weeks that lies
+    before the last; ordered by session, then age. What independent sessions alone would make totals
+    differ by is taken out: the sum of squares of what a session's share of the one week differs
+    from its share of the other, which for one that was in one of them only is that share. A record
+    of few weeks knows little of this, so `PRIOR_STEPS` steps of `PRIOR_DRIFT` count with what it
+    shows; one of under two weeks knows nothing and gives the prior. A trend counts as drift, since
+    nothing here extrapolates it.
 
-    >>> period_to_period(np.array([1.0]), np.array([0]), 0.04)
+    >>> period_to_period(np.array([1.0]), np.array([0]), np.array([0]), 0.04)
     (0.3, 0)
     """
     weeks = int(days // 7)
     steps, seen = 0, 0.0
     if weeks >= 2:
         # Whole weeks, counted back from the end.
-        age = (start.max() - start) // _WEEK_US
         inside = age < weeks
+        goes_on = (sessions[1:] == sessions[:-1]) & (age[1:] == age[:-1] + 1) & inside[1:]
+        both = np.bincount(
+            age[:-1][goes_on], weights=(values[1:] * values[:-1])[goes_on], minlength=weeks
+        )[: weeks - 1]
         total = np.bincount(age[inside], weights=values[inside], minlength=weeks)
         squares = np.bincount(age[inside], weights=values[inside] ** 2, minlength=weeks)
         known = (total[1:] > 0) & (total[:-1] > 0)
         safe = np.where(total > 0, total, 1.0)
         noise = squares / safe**2
-        change = np.log(safe[:-1] / safe[1:]) ** 2 - noise[:-1] - noise[1:]
+        alike = 2 * both / (safe[:-1] * safe[1:])
+        change = np.log(safe[:-1] / safe[1:]) ** 2 - (noise[:-1] + noise[1:] - alike)
         steps, seen = int(known.sum()), float(change[known].sum())
     drift = sqrt(max(seen + PRIOR_STEPS * PRIOR_DRIFT**2, 0.0) / (steps + PRIOR_STEPS))
     return round(drift, 12), steps
