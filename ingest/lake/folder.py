@@ -147,7 +147,7 @@ class LakeFolder:
         try:
             with self.files.open_input_stream(self.full(f"{SCHEMAS}/{name}.arrow")) as stream:
                 return pa.ipc.read_schema(pa.py_buffer(stream.read()))
-        except (FileNotFoundError, pa.ArrowInvalid):
+        except (FileNotFoundError, EOFError, pa.ArrowException):
             return None
 
     def keep_schema(self, schema: pa.Schema) -> str:

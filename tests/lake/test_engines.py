@@ -310,6 +310,20 @@ def test_simulated_calls_are_apart_from_real_ones_of_another_time(
             assert spend(book.store.con, (), scope).total.calls == calls
 
 
+def test_a_store_and_logs_are_asked_together(engine: str, tmp_path: Path) -> None:
+    """Their files have columns of the same types: Spark unites no INT with a BIGINT."""
+    catalogue = small_catalogue()
+    store = memory_store(catalogue)
+    one = next(r for r in traffic() if r.model == "plain" and r.source_format == "test")
+    put(store, catalogue, [one])
+    export_store(store, tmp_path / "lake")
+    log = tmp_path / "a.jsonl"
+    log.write_text(lines([chat(1, model="plain", prompt=1000)]))
+    ingest_to_lake(tmp_path / "lake", [log])
+    with cell_book(open_lake(tmp_path / "lake", engine), catalogue, (), Scope()) as book:
+        assert spend(book.store.con).total.calls == one.requests + 1
+
+
 def test_logs_need_no_store(engine: str, tmp_path: Path) -> None:
     catalogue = small_catalogue()
     log = tmp_path / "a.jsonl"
