@@ -4,9 +4,14 @@ Two questions are asked of a day: how far is it above the level of its recent da
 with the weekday divided out, and how far do this series' own days usually scatter? The score is
 the first over the second. The scale is the larger of the usual scatter (MAD) and the rare one (P90
 of upward residuals), so a series that doubles every other week does not call a doubled day news.
+Sixty days know their own scatter only roughly, so it is drawn a fifth of the way, on logs, to the
+scatter that daily volume usually has: the quietest series is not alarmed by every trifle.
 
-Example: 60 days of 100 with little noise, today 300: a score well above 5. The same 300 after days
-that swing between 20 and 400: below 1.
+The level is the mean of the last seven days, one of each weekday. A mean of logs would sink under
+a single day near zero and call the next ordinary day news.
+
+Example: 60 days of 100, today 300: log(310 / 110) over 0.1^0.8 × 0.3^0.2, a score of 8.3. The same
+300 after days that swing between 20 and 400: about 1.
 """
 
 from typing import Any
@@ -17,6 +22,10 @@ from dashboards.forecasting.shape import weekdays
 
 FLOOR_SCALE = 0.1
 """Log scatter below which a series is never believed to be quieter: 10 %."""
+
+USUAL_SCALE, OWN = 0.3, 0.8
+"""Median scatter of public daily series (transport 0.1, page views 0.26, small sales 1.5), and the
+weight of the series' own against it. Weights of 0.7 to 0.9 find about as much."""
 
 
 def spike_score(history: Any, dates: Any, today: float, today_date: Any) -> float:
@@ -38,7 +47,6 @@ def spike_score(history: Any, dates: Any, today: float, today_date: Any) -> floa
     weekday = weekdays(days)
     here = int(weekdays(np.array([today_date], dtype="datetime64[D]"))[0])
     n = len(y)
-    age = np.arange(n)[::-1]
     onehot = weekday[:, None] == np.arange(7)
     count = onehot.sum(axis=0)
     centre = float(np.median(log))
@@ -49,12 +57,11 @@ def spike_score(history: Any, dates: Any, today: float, today_date: Any) -> floa
     signal = float((mean**2).mean())
     habit = mean * (max(1.0 - luck / signal, 0.0) if signal > 0 else 0.0)
     flat = log - habit[weekday]
-    weight = 0.5 ** (age / 5.0)
-    level = float(np.average(flat[-14:], weights=weight[-14:]))
+    level = float(np.log(np.exp(flat[-7:]).mean()))
     # Each past day against its own previous week, as today is compared.
     total = np.concatenate([[0.0], np.cumsum(flat)])
     past = flat[7:] - (total[7:n] - total[: n - 7]) / 7 if n >= 14 else flat - np.median(flat)
     usual = 1.4826 * float(np.median(np.abs(past - np.median(past))))
     rare = float(np.quantile(past, 0.9)) / 1.2816
-    scale = max(usual, rare, FLOOR_SCALE)
+    scale = max(usual, rare, FLOOR_SCALE) ** OWN * USUAL_SCALE ** (1.0 - OWN)
     return float((np.log(max(float(today), 0.0) + soft) - habit[here] - level) / scale)

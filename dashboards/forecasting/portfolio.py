@@ -10,6 +10,9 @@ Totals are then calibrated: past windows of all leaves together (split-conformal
 much wider or narrower the log deviation of a total should have been for P10–P90 to hold 80 %. The
 factor stretches each leaf's paths round their median total.
 
+Example: two leaves with paths that sum to 3, 7 and 11 each. Dealt independently their sum may be
+3 + 11 on one path and 11 + 3 on another, always 14; wholly in step it is 6, 14 and 22.
+
 Coupling: one correlation for the whole portfolio, the mean rank correlation of weekly level
 residuals, shrunk to a prior of 0.5 while there are few weeks. Zero or one leaf: nothing to couple.
 """

@@ -21,6 +21,19 @@ def costs(extra=None):
     return {("web", "m", "input"): hot, ("web", "m", "output"): quiet, ("ops", "s", "input"): quiet}
 
 
+def test_score_of_a_tripled_day_after_constant_ones():
+    # A tenth of the mean softens both; the least scatter, 10 %, is drawn a fifth towards 30 %.
+    expected = np.log(310 / 110) / (0.1**0.8 * 0.3**0.2)
+    assert spike_score(np.full(41, 100.0), DAYS[:41], 300, DAYS[41]) == pytest.approx(expected)
+    assert spike_score(np.full(41, 100.0), DAYS[:41], 100, DAYS[41]) == pytest.approx(0.0)
+
+
+def test_a_silent_day_does_not_make_the_next_usual_day_news():
+    y = np.full(41, 100.0)
+    y[-1] = 0.0
+    assert spike_score(y, DAYS[:41], 100, DAYS[41]) < 1.3  # over 3 against a mean of logs
+
+
 def test_score_grows_with_today_and_ignores_scale():
     y = np.random.default_rng(0).gamma(9, 10, 60)
     days = np.datetime64("2026-01-05") + np.arange(60)
