@@ -2,10 +2,10 @@
 
 Each is a *prior*: what to believe about a daily volume before its own past has spoken. Their source
 is measurement: set on halves of public daily series (sales by team and product, page views,
-transport), checked on the other halves, by time, on two further collections and on simulated accounts
-with bursts, silences and level shifts (docs/packages/dashboards.md says what each did). None of
-them names a weekday, a country, a month or a size, so scaling a series by any factor scales its
-forecast by the same factor.
+transport), checked on the other halves, by time, on two further collections and on simulated
+accounts with bursts, silences and level shifts (docs/packages/dashboards.md says what each did).
+None of them names a weekday, a country, a month or a size, so scaling a series by any factor scales
+its forecast by the same factor.
 
 Example: `cap` 1.9. Of 90 days of 100 and one of 5,000, P90 is 100 and the day counts as 190.
 """
