@@ -413,9 +413,6 @@ def test_on_a_real_week_half_predicts_half():
     assert ours["cached_share"]["median_abs_error_points"] < 1
 
 
-DAY_US = 86_400_000_000
-
-
 def weeks_of(totals: list[float], per_week: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Equal sessions of one week each, the last week first: what each used, its age, its number."""
     values = np.repeat(np.array(totals[::-1]) / per_week, per_week)
