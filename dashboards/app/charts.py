@@ -234,7 +234,7 @@ def against_base(rows: Sequence[dict[str, Any]], base: float) -> alt.LayerChart 
     )
     line = (
         alt.Chart(_data([{"base": base}]))
-        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=OTHER)
+        .mark_rule(strokeDash=[5, 4], strokeWidth=1.5, color=TEXT)
         .encode(x="base:Q")
     )
     return alt.layer(bars, line).properties(height=max(110, 30 * len(rows) + 60))
@@ -245,7 +245,7 @@ def heatmap(rows: Sequence[dict[str, Any]], *, what: str = "usd") -> alt.Chart:
     days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     return (
         alt.Chart(_data(rows))
-        .mark_rect(stroke=None, cornerRadius=2)
+        .mark_rect(stroke=TEXT, strokeOpacity=0.6, strokeWidth=0.5, cornerRadius=2)
         .encode(
             x=alt.X(
                 "hour:O",
@@ -291,10 +291,10 @@ def histogram(
             ],
         )
     )
-    lines = alt.Chart(_data(marks)).mark_rule(strokeDash=[4, 3], color=OTHER).encode(x="at:Q")
+    lines = alt.Chart(_data(marks)).mark_rule(strokeDash=[4, 3], color=TEXT).encode(x="at:Q")
     names = (
         alt.Chart(_data(marks))
-        .mark_text(align="left", dx=4, dy=6, baseline="top", color=OTHER)
+        .mark_text(align="left", dx=4, dy=6, baseline="top", color=TEXT)
         .encode(x="at:Q", y=alt.value(0), text="name:N")
     )
     return alt.layer(bars, lines, names).properties(height=300)
