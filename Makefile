@@ -28,8 +28,10 @@ lint: install
 coverage: install
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
+# All sizes that docs/speed.md shows: make bench BENCH=--full
+BENCH ?=
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # Kills importing and collecting processes at random moments; nothing may be lost or half kept.
 KILLS ?= 200

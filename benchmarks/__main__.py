@@ -8,7 +8,9 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
 from benchmarks.common import Row, machine
@@ -28,11 +30,19 @@ def main() -> int:
     pages.arguments(parser)
     growth = import_module("benchmarks.growth")
     growth.arguments(parser)
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="1M and 10M calls for pricing, growth and pages, 1M and 5M to import: takes an hour",
+    )
     options = parser.parse_args()
+    if options.full:
+        options.rows = options.page_rows = options.growth_rows = [1_000_000, 10_000_000]
+        options.import_rows = [1_000_000, 5_000_000]
     known: dict[str, Callable[[], list[Row]]] = {
         "check": lambda: import_module("benchmarks.check").rows(),
         "startup": lambda: import_module("benchmarks.startup").rows(),
-        "pricing": lambda: pricing.rows(options.rows, litellm=options.litellm),
+        "pricing": lambda: _each(options.rows, partial(pricing.rows, litellm=options.litellm)),
         "import": lambda: importing.rows(options.import_rows, options.import_rounds),
         "counting": lambda: import_module("benchmarks.counting").rows(),
         "forecast": lambda: import_module("benchmarks.forecast").rows(),
@@ -40,7 +50,7 @@ def main() -> int:
         "traffic": lambda: import_module("benchmarks.traffic").rows(),
         "lake": lambda: lake.rows(options.lake_rows),
         "growth": lambda: growth.rows(options.growth_rows, options.growth_store),
-        "pages": lambda: pages.rows(options.page_rows),
+        "pages": lambda: _each(options.page_rows, pages.rows),
     }
     wanted = options.only or list(known)
     unknown = sorted(set(wanted) - set(known))
@@ -69,6 +79,15 @@ def main() -> int:
     for row in found:
         print(f"{row.name:<10}{row.what:<{width + 2}}{row.ratio:>10.3g}  {row.detail}")
     return int(failed)
+
+
+def _each(counts: Sequence[int], measure: Callable[[int], list[Row]]) -> list[Row]:
+    """The same measurements over several numbers of calls; each row says which."""
+    return [
+        replace(row, what=f"{row.what}, {count / 1e6:g}M calls")
+        for count in counts
+        for row in measure(count)
+    ]
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def _rows(count: int, rounds: int) -> list[Row]:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument(
-        "--import-rows", type=int, nargs="+", default=[1_000_000, 5_000_000],
+        "--import-rows", type=int, nargs="+", default=[1_000_000],
         help="calls to import, each in turn",
     )  # fmt: skip
     parser.add_argument("--import-rounds", type=int, default=3, help="imports of each file")

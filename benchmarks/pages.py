@@ -26,7 +26,10 @@ SKIPPED = {"simulate", "replay"}  # they ask nothing of the stored calls
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add this benchmark's options."""
-    parser.add_argument("--page-rows", type=int, default=1_000_000, help="calls behind the pages")
+    parser.add_argument(
+        "--page-rows", type=int, nargs="+", default=[1_000_000],
+        help="calls behind the pages, each in turn",
+    )  # fmt: skip
 
 
 def rows(calls: int) -> list[Row]:

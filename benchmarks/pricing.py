@@ -253,4 +253,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--litellm", default=sys.executable, metavar="PYTHON",
         help="the Python that has LiteLLM installed (default: this one)",
     )  # fmt: skip
-    parser.add_argument("--rows", type=int, default=1_000_000, help="calls to price")
+    parser.add_argument(
+        "--rows", type=int, nargs="+", default=[1_000_000], help="calls to price, each in turn"
+    )
