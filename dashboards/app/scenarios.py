@@ -42,6 +42,10 @@ LEAST_SHARE = 0.01
 FROM_STORE_TEXT = '"from store"'
 
 
+COMPARED = ("gpt-5.2", "gpt-5-mini", "claude-sonnet-5")
+"""What a visitor who chose nothing sees beside each other."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """What the form asks. Counts in tokens, shares as fractions of one (with two ends: P10 and P90,
@@ -64,7 +68,7 @@ class Answers:
     output_sure: str = "within a quarter"
     reasoning_tokens: int = 0
     effort: str = "medium"
-    variants: tuple[str, ...] = ("gpt-5.2", "gpt-5-mini", "claude-sonnet-4-5")
+    variants: tuple[str, ...] = COMPARED
     start: date = date(2026, 12, 1)
     days: int = 30
     growth: float = 0.0

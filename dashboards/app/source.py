@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral")
+
 REMEMBERED = 256
 """Answers kept; the least recently used goes first."""
 
@@ -98,6 +100,13 @@ class Source:
 
         name = f"{query.__module__}.{query.__qualname__}"
         return self.remember((name, repr(args), repr(kwargs)), run)
+
+    def of_makers(self) -> list[str]:
+        """The variants that have a price at their maker, by name."""
+        return self.remember(
+            ("variants of makers", self.catalogue.version),
+            lambda: sorted({v for s in _MAKERS for v in self.catalogue.listed(s)}),
+        )
 
     def remember(self, question: Hashable, work: Callable[[], T]) -> T:
         """The answer to `question`, worked out once for each generation of the store."""

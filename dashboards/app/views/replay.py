@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboards.app import parts, source, traces, traffic_charts
 from dashboards.app.parts import Column
+from dashboards.app.scenarios import COMPARED
 from ingest.traffic import CataloguePrices, TraceError, replay
 from pricing.money import pico_from_usd
 
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 
 books = source.current()
 QUERY: Any = "query-params"
-MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral")
 EXAMPLE, UPLOAD, FILE = "Example", "Upload", "File beside the store"
-
-
-def variant_names() -> list[str]:
-    """The variants that have a price at their maker."""
-    return sorted({v for s in MAKERS for v in books.catalogue.listed(s)})
 
 
 def chosen_trace() -> tuple[Trace, str] | None:
@@ -144,7 +139,7 @@ left, right = st.columns([2, 3], gap="large")
 found: tuple[Trace, str] | None = None
 with left:
     variants = st.multiselect(
-        "Variants", variant_names(), ["gpt-5.2", "gpt-5-mini", "claude-sonnet-4-5"],
+        "Variants", books.of_makers(), COMPARED,
         key="replay_variants", bind=QUERY, accept_new_options=True,
     )  # fmt: skip
     try:

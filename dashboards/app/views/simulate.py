@@ -40,15 +40,6 @@ QUERY: Any = "query-params"
 QUESTIONS, SCENARIO, TRACE = "Questions", "Scenario file", "Recorded trace"
 # Levers run a trace a dozen times; beyond this many requests the page would keep one waiting.
 MOST_FOR_LEVERS = 15_000
-MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral")
-
-
-def variant_names() -> list[str]:
-    """The variants that have a price at their maker."""
-    return books.remember(
-        ("simulated variants", books.catalogue.version),
-        lambda: sorted({v for s in MAKERS for v in books.catalogue.listed(s)}),
-    )
 
 
 def count_prompt() -> None:
@@ -88,7 +79,7 @@ def form() -> Answers:
     """The questions, with defaults; every answer is part of the address."""
     d = default
     chosen = st.multiselect(
-        "Variants", variant_names(), list(d.variants), key="sim_variants", bind=QUERY,
+        "Variants", books.of_makers(), list(d.variants), key="sim_variants", bind=QUERY,
         accept_new_options=True, help="The first one gets the levers.",
     )  # fmt: skip
     with st.container(horizontal=True):
@@ -258,7 +249,7 @@ def from_trace() -> None:
     left, right = st.columns([2, 3], gap="large")
     found: tuple[Trace, str] | None = None
     with left:
-        chosen = st.multiselect("Variants", variant_names(), list(default.variants),
+        chosen = st.multiselect("Variants", books.of_makers(), list(default.variants),
                                 key="sim_variants", bind=QUERY,
                                 accept_new_options=True)  # fmt: skip
         file = st.file_uploader(
