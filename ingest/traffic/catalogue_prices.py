@@ -13,7 +13,6 @@ from ingest.traffic.prices import Band, RateSheet
 from pricing.catalogue import Catalogue, default_catalogue
 
 _MAKERS = ("openai", "anthropic", "google", "x-ai", "deepseek", "mistral", "meta")
-_OTHERS = ("azure", "bedrock", "google", "openrouter")
 # Windowed prices (peak hours) are taken at midday UTC and the sheet is marked as assumed.
 _HOUR = time(12)
 
@@ -46,15 +45,12 @@ class CataloguePrices:
                 return seller, variant
         return None
 
-    def sellers_of(self, variant: str) -> list[str]:
-        """Other well-known sellers of the variant, for the lever that buys elsewhere."""
+    def sellers_of(self, variant: str, besides: str | None = None) -> list[str]:
+        """Sellers that list the variant, but not `besides` (None: the one it is priced at)."""
         own = self._seller(variant)
         if own is None:
             return []
-        return [
-            s for s in _OTHERS
-            if s != own[0] and self.catalogue.resolve(s, variant) is not None
-        ]  # fmt: skip
+        return [s for s in self.catalogue.sellers_of(own[1]) if s != (besides or own[0])]
 
     def why_unpriced(self, variant: str, day: date, tier: str = "standard") -> str:
         """Why `sheet` has no price, for a person: a name nobody sells, the tier, or the day."""
@@ -77,11 +73,13 @@ class CataloguePrices:
     def _sheet(
         self, variant: str, day: date, tier: str = "standard", seller: str | None = None
     ) -> RateSheet | None:
-        if seller is None:
-            found = self._seller(variant)
-            if found is None:
-                return None
-            seller, variant = found
+        found = self._seller(variant)
+        if seller is None and found is None:
+            return None
+        if found is not None and self.catalogue.resolve(seller or found[0], found[1]) is not None:
+            # Another seller's price of `bedrock/claude-opus-4-5` is that of `claude-opus-4-5`.
+            seller, variant = seller or found[0], found[1]
+        assert seller is not None
         route = self.catalogue.route(seller, variant, tier=tier)
         if route.card is None or route.variant is None:
             return None

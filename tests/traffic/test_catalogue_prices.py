@@ -62,3 +62,30 @@ def test_what_is_not_priced_is_none():
     assert prices.sheet("m-2", date(2026, 6, 1)) is None
     assert prices.sheet("m-1", date(2025, 6, 1)) is None
     assert prices.sheet("m-1", date(2026, 6, 1), "flex") is None
+
+
+GATEWAY = CARD.replace('seller = "openai"', 'seller = "gate"').replace('input = "2"', 'input = "1"')
+
+
+def test_other_sellers_are_all_that_list_the_variant_but_the_one_in_use():
+    cards = [parse_card(CARD, "card.toml"), parse_card(GATEWAY, "gate.toml")]
+    prices = CataloguePrices(Catalogue(cards, packaged=False))
+    assert prices.sellers_of("m-1") == ["gate"]
+    assert prices.sellers_of("m-1", "gate") == ["openai"]
+    assert prices.sellers_of("gate/m-1") == ["openai"]
+    assert prices.sellers_of("gate/m-1", "openai") == ["gate"]
+    assert prices.sellers_of("m-2") == []
+
+
+def test_a_seller_stated_apart_beats_the_one_in_the_name():
+    cards = [parse_card(CARD, "card.toml"), parse_card(GATEWAY, "gate.toml")]
+    prices = CataloguePrices(Catalogue(cards, packaged=False))
+    day = date(2026, 6, 1)
+    for variant, seller, input_price in (
+        ("gate/m-1", None, 1_000_000), ("gate/m-1", "openai", 2_000_000),
+        ("m-1", None, 2_000_000), ("m-1", "gate", 1_000_000),
+    ):  # fmt: skip
+        sheet = prices.sheet(variant, day, "standard", seller)
+        assert sheet is not None
+        assert min(b.price("input_uncached") or 0 for b in sheet.bands) == input_price
+    assert prices.sheet("gate/m-1", day, "standard", "elsewhere") is None

@@ -106,9 +106,10 @@ def levers_for(scenario: Scenario, prices: Prices) -> list[Lever]:
     if any(w.failures.retry_rate for w in loads):
         out.append(Lever("no retries", "the cause of retries is removed",
                          each(_set("failures", retry_rate=0))))  # fmt: skip
-    sellers_of: Callable[[str], list[str]] | None = getattr(prices, "sellers_of", None)
-    for seller in sellers_of(scenario.variants[0]) if sellers_of is not None else ():
-        out.append(Lever(f"buy from {seller}", "the same variant at another seller's price",
+    sellers_of: Callable[..., list[str]] | None = getattr(prices, "sellers_of", None)
+    others = sellers_of(scenario.variants[0], scenario.seller) if sellers_of is not None else ()
+    for seller in others:
+        out.append(Lever(f"buy from {seller}", "its price list holds, and its terms will do",
                          lambda s, seller=seller: s.model_copy(update={"seller": seller}),
                          joins=False))  # fmt: skip
     return out
