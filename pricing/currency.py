@@ -15,7 +15,7 @@ rate on or before its date and says which one that was:
 >>> book = Exchange.from_settings({"rates": [
 ...     {"currency": "EUR", "usd": "1.25", "on": date(2026, 3, 2), "source": "ECB"}]})
 >>> book.from_pico(10 * 10**12, "EUR", date(2026, 3, 31)).amount
-Decimal('8')
+Decimal('8.0000000000')
 >>> book.to_pico(Decimal(8), "EUR", date(2026, 3, 31))
 10000000000000
 

@@ -5,6 +5,7 @@ Everything is computed from one scenario text, so that what is downloaded is wha
 
 from __future__ import annotations
 
+import importlib
 from decimal import Decimal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -42,8 +43,8 @@ def words(amount: Decimal | str | None) -> str:
 
 def png(drawing: Any) -> bytes:
     """A chart as a picture, at twice the screen's size."""
-    import vl_convert  # pyright: ignore[reportMissingImports]
-
+    # An optional library, perhaps not there for a type checker to look at.
+    vl_convert: Any = importlib.import_module("vl_convert")
     made = drawing.properties(width=800).to_json()
     return vl_convert.vegalite_to_png(made, scale=2)
 

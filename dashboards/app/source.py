@@ -104,7 +104,7 @@ class Source:
     def of_makers(self) -> list[str]:
         """The variants that have a price at their maker, by name."""
         return self.remember(
-            ("variants of makers", self.catalogue.version),
+            "variants of makers",
             lambda: sorted({v for s in _MAKERS for v in self.catalogue.listed(s)}),
         )
 

@@ -1,4 +1,4 @@
-"""Card files: those that ship inside the package, and a user's own.
+r"""Card files: those that ship inside the package, and a user's own.
 
 >>> parse_card('schema = 1\nseller = "acme"', "acme.toml").seller
 'acme'
