@@ -46,7 +46,9 @@ def notify(
 ) -> Told:
     """Post every crossing not yet posted to the budgets' own targets and to `targets`.
 
-    Raises `BudgetError` for an address that cannot be one, or whose `env:NAME` is not set.
+    A target whose address cannot be one, or whose `env:NAME` is not set, fails with that reason,
+    crossed or not (threshold "any"), and the others are told. Raises `BudgetError` for a state
+    file that cannot be read.
     """
     book = _read(state)
     sent: list[tuple[str, str]] = []
@@ -54,7 +56,11 @@ def notify(
     already = 0
     for status in statuses:
         for target in (*status.budget.notify, *targets):
-            url = address(target)
+            try:
+                url = address(target)
+            except BudgetError as error:
+                failed.append((status.budget.name, "any", str(error)))
+                continue
             for crossing in status.crossings:
                 key = _key(status, crossing, url)
                 if key in book:
@@ -77,9 +83,9 @@ def address(target: Target) -> str:
         name = url.removeprefix("env:")
         url = os.environ.get(name, "")
         if not url:
-            raise BudgetError(f"notify: the environment variable {name} is not set")
+            raise BudgetError(f"the environment variable {name} is not set")
     if not url.startswith(("http://", "https://")):
-        raise BudgetError("notify: an address must begin with http:// or https:// (or env:NAME)")
+        raise BudgetError("an address must begin with http:// or https:// (or env:NAME)")
     return url
 
 

@@ -129,16 +129,22 @@ def test_an_address_may_stand_in_the_environment(
     hook: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = status(notify=[{"url": "env:MY_HOOK", "format": "json"}])
-    with pytest.raises(BudgetError, match="MY_HOOK is not set"):
-        notify([mine], state=tmp_path / "s.json")
+    told = notify([mine], state=tmp_path / "s.json")
+    assert told.failed == (
+        (mine.budget.name, "any", "the environment variable MY_HOOK is not set"),
+    )
     monkeypatch.setenv("MY_HOOK", hook.url)
     assert len(notify([mine], state=tmp_path / "s.json").sent) == 2
     assert hook.url not in (tmp_path / "s.json").read_text()
 
 
-def test_other_schemes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BudgetError, match="http://"):
-        notify([status()], state=tmp_path / "s.json", targets=[Target(url="file:///etc/passwd")])
+def test_other_schemes_are_refused_and_the_others_are_told(hook: Hook, tmp_path: Path) -> None:
+    targets = [Target(url="file:///etc/passwd"), Target(url=hook.url)]
+    told = notify([status()], state=tmp_path / "s.json", targets=targets)
+    ((_, threshold, reason),) = told.failed
+    assert threshold == "any"
+    assert "must begin with http://" in reason
+    assert len(told.sent) == len(hook.bodies) == 2
 
 
 def test_a_broken_state_file_is_not_overwritten(hook: Hook, tmp_path: Path) -> None:
