@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -74,6 +75,19 @@ def rate(count: float, seconds: float) -> str:
         if value >= limit:
             return f"{value / limit:.3g}{unit}/s"
     return f"{value:.3g}/s"
+
+
+def peak_gib() -> float:
+    """The most memory this program held, in GiB.
+
+    The system's figure for a process begins with what its parent held when it was started; the
+    one of its address space begins anew with the program, where the system tells it.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20
 
 
 def machine() -> str:

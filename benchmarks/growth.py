@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from benchmarks.common import Row, interleaved, synthetic_store
+from benchmarks.common import Row, interleaved, peak_gib, synthetic_store
 
 QUESTIONS = (
     "report", "report by team", "report by day", "report of one day", "compare 1", "compare 10",
@@ -118,7 +117,7 @@ def ask(path: Path, question: str) -> dict[str, float]:
         rounds=3 if calls > 2_000_000 else 5,
     )
     store.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     return {
         "calls": calls, "ratio": times.ratio("ours", "bare"), "seconds": times.median("ours"),
         "peak_gib": peak,

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.common import Row, rate
+from benchmarks.common import Row, peak_gib, rate
 
 MAPPING = {
     "call_key": "id", "occurred_at": "time", "model": "model", "input": "input",
@@ -129,7 +128,7 @@ def _import(kind: str, path: Path, db: Path) -> dict[str, float]:
         store.close()  # part of it: the last checkpoint
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert not report.rejected and not report.error, report
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     return {"added": report.added, "seconds": seconds, "cpu": cpu, "peak": peak}
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
 import shutil
 import tempfile
 import time
@@ -21,7 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Row, synthetic_store
+from benchmarks.common import Row, peak_gib, synthetic_store
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +93,7 @@ def _measure(folder: Path, size: int) -> list[Row]:
     lake_compare, found = _timed(compared)
     assert found == expected, "a lake's comparison differs from its store's"
     store.close()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
 
     def row(what: str, ratio: float, detail: str) -> Row:
         return Row("lake", f"{size / 1e6:g}M calls: {what}", ratio, detail)

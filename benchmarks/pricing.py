@@ -15,14 +15,13 @@ import contextlib
 import json
 import math
 import random
-import resource
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import Row, interleaved, rate, synthetic_store
+from benchmarks.common import Row, interleaved, peak_gib, rate, synthetic_store
 
 TARGETS = (
     "gpt-5.2", "gpt-5.2@batch", "gpt-5-mini", "gpt-5.2-pro", "gpt-5.2-codex", "cometapi:gpt-5.2",
@@ -196,7 +195,7 @@ def rows(
     cells = stored * len(TARGETS)
     single = times.median("genai") / PER_CALL
     ours = times.median("scalar") / PER_CALL
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    peak = peak_gib()
     found = [
         Row(
             "pricing", "compare on 10 variants / 10 bare sums",
